@@ -7,6 +7,7 @@ use vintedbot_marketplace::limits::Limits;
 use crate::catalog::Catalogs;
 use crate::clock::Clock;
 use crate::events::Feed;
+use crate::identity::People;
 use crate::ids::Ids;
 use crate::jobs::JobNotifier;
 use crate::keys::Keys;
@@ -29,6 +30,7 @@ pub struct Context {
     pub catalogs: Catalogs,
     pub feed: Feed,
     pub notifier: JobNotifier,
+    pub people: Arc<People>,
     /// The id of this database's event log. It changes when the database is restored or copied.
     pub log_epoch: Arc<str>,
 }

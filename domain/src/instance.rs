@@ -16,14 +16,14 @@ use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::Expr;
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, IntoActiveModel,
-    PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+    PaginatorTrait, QueryFilter, QuerySelect,
 };
 
 use crate::keys::Keys;
 use crate::publishing::EffectState;
-use crate::store::entities::{api_tokens, effects, event_heads, events, instance, workspaces};
+use crate::store::entities::{api_tokens, effects, event_heads, events, instance};
 use crate::store::{self, Store, Tx};
-use crate::{Error, Result, jobs, transfer};
+use crate::{Error, Result, identity, jobs, transfer};
 
 /// The name of the first workspace.
 const WORKSPACE_NAME: &str = "workspace";
@@ -104,17 +104,16 @@ pub async fn start(store: &Store, folder: &Path, program: &str, oldest_program: 
                     };
                     raised.update(tx).await?;
                 }
-                let workspace = workspaces::Entity::find()
-                    .order_by_asc(workspaces::Column::CreateTime)
-                    .one(tx)
-                    .await?;
-                let workspace =
-                    workspace.ok_or_else(|| Error::Internal("the database has no workspace".to_owned()))?;
+                // Also after the last workspace was deleted.
+                let workspace_id = match identity::first_workspace(tx).await? {
+                    Some(id) => id,
+                    None => identity::create_workspace(tx, WORKSPACE_NAME).await?,
+                };
                 Ok(Started {
                     first_start: api_tokens::Entity::find().count(tx).await? == 0,
                     instance_id: row.id,
                     log_epoch: row.log_epoch,
-                    workspace_id: workspace.id,
+                    workspace_id,
                     restored,
                 })
             }
@@ -184,8 +183,7 @@ pub async fn is_there(store: &Store) -> Result<()> {
         Err(error) if has_no_table(&error) => None,
         found => found?,
     };
-    row.map(drop)
-        .ok_or_else(|| Error::Setup("the database in DATABASE_URL has no instance".to_owned()))
+    row.map(drop).ok_or_else(no_instance)
 }
 
 /// Checks that the instance was not moved to another database. For commands that change data without [`start`].
@@ -203,6 +201,29 @@ pub async fn is_here(store: &Store) -> Result<()> {
         found => found?,
     };
     row.as_ref().map_or(Ok(()), transfer::may_start)
+}
+
+/// Returns the instance of a database without starting it, for commands that work while the instance runs.
+///
+/// # Errors
+/// `Setup` if the database has no instance, or the instance no workspace.
+pub async fn running(store: &Store) -> Result<Started> {
+    let row = instance::Entity::find().one(store.reader()).await?;
+    let row = row.ok_or_else(no_instance)?;
+    let workspace_id = identity::first_workspace(store.reader()).await?;
+    Ok(Started {
+        instance_id: row.id,
+        log_epoch: row.log_epoch,
+        workspace_id: workspace_id.ok_or_else(|| {
+            Error::Setup("the instance has no workspace; its next start creates one".to_owned())
+        })?,
+        first_start: false,
+        restored: false,
+    })
+}
+
+fn no_instance() -> Error {
+    Error::Setup("the database in DATABASE_URL has no instance".to_owned())
 }
 
 /// SQLite has one error code for missing tables and missing columns, so that its message is compared too.
@@ -223,23 +244,6 @@ fn may_adopt(store: &Store, row: &instance::Model, known: Option<&str>) -> bool 
 
 async fn create(tx: &Tx, id: &str, oldest_program: &str) -> Result<instance::Model> {
     let now = tx.now().await?;
-    let workspace_id = tx.id();
-    let workspace = workspaces::ActiveModel {
-        id: Set(workspace_id.clone()),
-        name: Set(WORKSPACE_NAME.to_owned()),
-        create_time: Set(now),
-    };
-    workspaces::Entity::insert(workspace)
-        .exec_without_returning(tx)
-        .await?;
-    let head = event_heads::ActiveModel {
-        workspace_id: Set(workspace_id),
-        sequence: Set(0),
-        floor: Set(0),
-    };
-    event_heads::Entity::insert(head)
-        .exec_without_returning(tx)
-        .await?;
     let row = instance::Model {
         id: id.to_owned(),
         previous_id: None,

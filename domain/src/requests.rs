@@ -21,7 +21,7 @@ use crate::clock::Millis;
 use crate::identity::Caller;
 use crate::keys::sha256_hex;
 use crate::store::entities::requests;
-use crate::store::{Store, Tx};
+use crate::store::{OfWorkspace, Store, Tx};
 use crate::{Context, Error, Reason, Result, failpoints};
 
 /// Locks a `request_id` until the transaction ends and returns the id of the resource that the same call created
@@ -128,7 +128,7 @@ pub async fn finish(tx: &Tx, workspace_id: &str, request_id: Option<&str>, resou
     };
     requests::Entity::update_many()
         .col_expr(requests::Column::ResourceId, Expr::value(resource_id))
-        .filter(requests::Column::WorkspaceId.eq(workspace_id))
+        .of_workspace(workspace_id)
         .filter(requests::Column::RequestId.eq(request_id))
         .exec(tx)
         .await?;

@@ -9,7 +9,7 @@ use crate::clock::Millis;
 use crate::jobs::Backoff;
 use crate::{Error, Result};
 
-/// The shortest retention that can be set.
+/// The shortest retention and session that can be set.
 const HOUR: Millis = 3_600_000;
 
 /// The settings that domain rules read. Field names follow the file; a duration is text there (`"30s"`) and
@@ -26,6 +26,7 @@ pub struct Settings {
     /// Lifetime of a signed URL of a photo, a screenshot or a preview.
     #[serde(rename = "signed_url_ttl", with = "duration")]
     pub signed_url_ms: Millis,
+    pub people: People,
     pub publish: Publish,
     pub replies: Replies,
     pub sync: Sync,
@@ -36,6 +37,29 @@ pub struct Settings {
     /// Whether attempts have a visible browser window. Not a setting: it is derived from the browser that was found.
     #[serde(skip)]
     pub browser_window: bool,
+}
+
+/// `[people]`
+#[derive(Clone, Debug, Deserialize)]
+pub struct People {
+    /// Who may register.
+    pub registration: Registration,
+    /// How long a session lasts after its last refresh.
+    #[serde(rename = "session_ttl", with = "duration")]
+    pub session_ms: Millis,
+    /// Failed attempts in 15 minutes after which further attempts for one person are refused.
+    pub failures_per_account: i64,
+    /// Failed attempts in 15 minutes after which further attempts from one IP address are refused.
+    pub failures_per_address: i64,
+}
+
+/// Who may register. The first person of an instance always may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Registration {
+    Off,
+    Invitation,
+    Open,
 }
 
 /// `[publish]`
@@ -170,6 +194,7 @@ impl Settings {
     pub fn check(&self) -> Result<()> {
         zone(&self.timezone)?;
         let Self {
+            people,
             publish,
             replies,
             effects,
@@ -186,6 +211,14 @@ impl Settings {
             retention.unused_photos_ms,
         ];
         let rules = [
+            (
+                people.session_ms >= HOUR,
+                "people.session_ttl must be at least 1h, so that a session outlives its access token",
+            ),
+            (
+                people.failures_per_account >= 1 && people.failures_per_address >= 1,
+                "people.failures_per_account and people.failures_per_address must be at least 1",
+            ),
             (
                 jobs.lease_ms >= 3 * jobs.heartbeat_ms,
                 "jobs.lease must be at least three times jobs.heartbeat, so that one late heartbeat loses no job",

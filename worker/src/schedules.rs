@@ -9,7 +9,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use vintedbot_domain::inbox::sync::turns;
 use vintedbot_domain::jobs::Cadence;
 use vintedbot_domain::publishing::{self, timeline, watch};
-use vintedbot_domain::{Error, Result, accounts, events, jobs, media, requests, webhooks};
+use vintedbot_domain::{Error, Result, accounts, events, identity, jobs, media, requests, webhooks};
 use vintedbot_marketplace::Error as SiteError;
 
 use crate::Worker;
@@ -194,10 +194,12 @@ async fn prune(worker: &Worker) -> Result<String> {
     let gone_requests = requests::purge(&context.store, now - settings.retention.requests_ms).await?;
     let gone_workers = jobs::purge_workers(&context.store, now - settings.retention.workers_ms).await?;
     let gone_pictures = timeline::forget(context, now - settings.retention.screenshots_ms).await?;
+    let gone_sessions = identity::purge(&context.store, now).await?;
     let gone_deliveries = webhooks::retain(&context.store, now - settings.retention.deliveries_ms).await?;
     Ok(format!(
         "removed {gone_events} events, {gone_deliveries} webhook deliveries, {gone_jobs} jobs, \
-         {gone_requests} request ids, {gone_workers} workers and the screenshots of {gone_pictures} publish jobs"
+         {gone_requests} request ids, {gone_sessions} sessions of people, {gone_workers} workers and the screenshots of \
+         {gone_pictures} publish jobs"
     ))
 }
 

@@ -8,8 +8,8 @@ use vintedbot_marketplace::{AccountContext, Language};
 use super::{AccountSession, AccountState, Mode};
 use crate::clock::Millis;
 use crate::events::{Kind, PendingEvent, Resource, ResourceType};
-use crate::store::Tx;
 use crate::store::entities::accounts;
+use crate::store::{OfWorkspace, Tx};
 use crate::{Error, Reason, Result};
 
 /// The maximum length of an account's display name, in characters.
@@ -131,10 +131,10 @@ impl Resource for Account {
 
 /// Loads the row of the workspace's account and locks it until the transaction ends.
 pub(crate) async fn load(tx: &Tx, workspace_id: &str, id: &str) -> Result<accounts::Model> {
-    tx.locked(accounts::Entity::find_by_id(id))
+    tx.locked(accounts::Entity::find_by_id(id).of_workspace(workspace_id))
         .one(tx)
         .await?
-        .filter(|row| row.workspace_id == workspace_id && row.delete_time.is_none())
+        .filter(|row| row.delete_time.is_none())
         .ok_or_else(|| Error::not_found("account", id))
 }
 

@@ -7,7 +7,7 @@ use vintedbot_marketplace::markets::Market;
 use vintedbot_marketplace::{Language, text};
 
 use super::account::{NAME_MAX, language_of, own_language, site_of};
-use super::{Account, AccountState, Mode, connection};
+use super::{Account, AccountState, Mode, connection, second};
 use crate::events::{Kind, PendingEvent};
 use crate::identity::Caller;
 use crate::store::entities::accounts;
@@ -23,6 +23,9 @@ pub struct NewAccount {
     pub language: String,
     /// Absent: the setting `session_mode`.
     pub mode: Option<Mode>,
+    /// Whether a person knows the site's rule about several accounts.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub second_account_acknowledged: bool,
     #[serde(skip)]
     pub request_id: Option<String>,
 }
@@ -33,7 +36,8 @@ const METHOD: &str = "CreateAccount";
 /// site.
 ///
 /// # Errors
-/// All violations at once; ACKNOWLEDGEMENT_REQUIRED for AUTOMATED, which only `set_mode` can set.
+/// All violations at once; ACKNOWLEDGEMENT_REQUIRED for AUTOMATED, which only `set_mode` can set, and for a second
+/// account on a site without `second_account_acknowledged`.
 pub async fn create(context: &Context, caller: &Caller, new: NewAccount) -> Result<Account> {
     let new = NewAccount {
         display_name: text::normalize_name(&new.display_name).into_owned(),
@@ -57,13 +61,17 @@ pub async fn create(context: &Context, caller: &Caller, new: NewAccount) -> Resu
                 if let Some(id) = requests::check(tx, &workspace_id, request_id, METHOD, &new).await? {
                     return Ok(id);
                 }
+                let site = site_of(mode, market);
+                if !new.second_account_acknowledged {
+                    second::refuse(tx, &workspace_id, mode, &site, None).await?;
+                }
                 let now = tx.now().await?;
                 let row = accounts::Model {
                     id: tx.id(),
                     workspace_id: workspace_id.clone(),
                     display_name: new.display_name.trim().to_owned(),
                     market: ending(market),
-                    site: site_of(mode, market),
+                    site,
                     language: language.code().to_owned(),
                     mode,
                     state: AccountState::Active,

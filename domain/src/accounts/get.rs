@@ -5,13 +5,14 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use super::Account;
 use crate::identity::Caller;
 use crate::paging::{self, Order, Page, PageQuery, PageRequest, Position};
+use crate::store::OfWorkspace;
 use crate::store::entities::accounts::{Column, Entity};
 use crate::{Context, Error, Result};
 
 /// Gets an account of the caller's workspace.
 pub async fn get(context: &Context, caller: &Caller, id: &str) -> Result<Account> {
     let row = Entity::find_by_id(id)
-        .filter(Column::WorkspaceId.eq(caller.workspace_id.as_str()))
+        .of_workspace(&caller.workspace_id)
         .filter(Column::DeleteTime.is_null())
         .one(context.store.reader())
         .await?;
@@ -24,7 +25,7 @@ pub async fn list(context: &Context, caller: &Caller, page: &PageRequest) -> Res
     let method = (caller.workspace_id.as_str(), "ListAccounts");
     let query_page = PageQuery::<Position>::open(&context.keys, paging::RESOURCES, method, &(), page)?;
     let mut query = Entity::find()
-        .filter(Column::WorkspaceId.eq(caller.workspace_id.as_str()))
+        .of_workspace(&caller.workspace_id)
         .filter(Column::DeleteTime.is_null());
     if let Some(condition) = query_page.condition(Column::CreateTime, Column::Id, Order::OldestFirst) {
         query = query.filter(condition);

@@ -10,6 +10,7 @@ mod lock;
 mod mode;
 mod open;
 mod pause;
+mod second;
 mod session;
 mod update;
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 use vintedbot_marketplace::markets::Market;
 
 use super::account::{load, save, site_of};
-use super::{Account, Mode, connection, open, session};
+use super::{Account, Mode, connection, open, second, session};
 use crate::events::Kind;
 use crate::identity::Caller;
 use crate::publishing::State;
@@ -22,6 +22,9 @@ pub struct SetMode {
     /// Whether a person has read the safety notes and lets rules and schedules act in their name. Required for
     /// AUTOMATED.
     pub automated_acknowledged: bool,
+    /// Whether a person knows the site's rule about several accounts.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub second_account_acknowledged: bool,
     #[serde(skip)]
     pub request_id: Option<String>,
 }
@@ -32,7 +35,8 @@ const METHOD: &str = "SetMode";
 /// account and the ids of the cancelled publish jobs. A repeated call returns the account only.
 ///
 /// # Errors
-/// ACKNOWLEDGEMENT_REQUIRED for AUTOMATED without `automated_acknowledged`.
+/// ACKNOWLEDGEMENT_REQUIRED for AUTOMATED without `automated_acknowledged`, and for a second account on a site without
+/// `second_account_acknowledged`.
 pub async fn set_mode(context: &Context, caller: &Caller, set: SetMode) -> Result<(Account, Vec<String>)> {
     if set.mode == Mode::Automated && !set.automated_acknowledged {
         return Err(Error::rejected(
@@ -54,6 +58,10 @@ pub async fn set_mode(context: &Context, caller: &Caller, set: SetMode) -> Resul
                     return Ok(Vec::new());
                 }
                 let row = load(tx, &workspace_id, &set.id).await?;
+                if row.mode == Mode::Mock && !set.second_account_acknowledged {
+                    let site = site_of(set.mode, market_of(&row)?);
+                    second::refuse(tx, &workspace_id, set.mode, &site, Some(&row.id)).await?;
+                }
                 let cancelled = if row.mode == set.mode {
                     Vec::new()
                 } else {
@@ -69,9 +77,7 @@ pub async fn set_mode(context: &Context, caller: &Caller, set: SetMode) -> Resul
 }
 
 async fn change(tx: &Tx, row: accounts::Model, mode: Mode) -> Result<Vec<String>> {
-    let market = Market::find(&row.market)
-        .ok_or_else(|| Error::Internal(format!("account {} has no known market", row.id)))?;
-    let site = site_of(mode, market);
+    let site = site_of(mode, market_of(&row)?);
     let moved = site != row.site;
     let mut row = accounts::Model { mode, site, ..row };
     if moved {
@@ -100,6 +106,11 @@ async fn change(tx: &Tx, row: accounts::Model, mode: Mode) -> Result<Vec<String>
         .into_tuple()
         .all(tx)
         .await?)
+}
+
+fn market_of(row: &accounts::Model) -> Result<&'static Market> {
+    Market::find(&row.market)
+        .ok_or_else(|| Error::Internal(format!("account {} has no known market", row.id)))
 }
 
 /// Returns whether any account is in mock mode. Deleted accounts count too.

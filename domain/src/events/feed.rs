@@ -20,8 +20,9 @@ use crate::store::{Committed, Store};
 const BUFFER: usize = 256;
 /// The number of events that a tailer reads with one query.
 const BATCH: u64 = 256;
-/// The interval at which the heads of watched workspaces are polled.
-const POLL: Duration = Duration::from_secs(1);
+/// The interval at which the heads of watched workspaces are polled. Streams end within a second of the revocation of
+/// their token or session.
+const POLL: Duration = Duration::from_millis(500);
 /// The position of a tailer that has not read the head yet. It differs from every head.
 const UNKNOWN: i64 = -1;
 

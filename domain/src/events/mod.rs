@@ -26,7 +26,7 @@ pub(crate) use log::read_in;
 pub use log::{Event, Page, head, heads, read};
 pub use retain::retain;
 
-use crate::identity::Scope;
+use crate::identity::{Scope, Scopes};
 use crate::store::Tx;
 use crate::store::entities::events;
 use crate::{Error, Result};
@@ -94,6 +94,10 @@ pub enum Kind {
     WebhookEndpointUpdated,
     WebhookEndpointDisabled,
     WebhookEndpointDeleted,
+    UserCreated,
+    UserUpdated,
+    UserDeleted,
+    UserSessionEnded,
 }
 
 /// The type of the resource that an event is about.
@@ -112,6 +116,8 @@ pub enum ResourceType {
     Reply,
     Template,
     WebhookEndpoint,
+    User,
+    UserSession,
 }
 
 impl ResourceType {
@@ -129,20 +135,25 @@ impl ResourceType {
             Self::Reply => "replies",
             Self::Template => "templates",
             Self::WebhookEndpoint => "webhook_endpoints",
+            Self::User => "users",
+            Self::UserSession => "user_sessions",
         }
     }
 
-    /// Returns the scope that a reader needs to receive the resource's content.
-    pub fn read_scope(self) -> Scope {
-        match self {
+    /// Returns whether scopes permit to read the resource's content. None permits that of people and their sessions, which
+    /// only people see, and webhooks do not contain.
+    pub fn is_readable(self, scopes: &Scopes) -> bool {
+        let scope = match self {
             Self::Account => Scope::AccountsRead,
+            Self::User | Self::UserSession => return false,
             Self::ApiToken => Scope::AuthManage,
             Self::Photo => Scope::MediaRead,
             Self::Listing | Self::WardrobeImport => Scope::ListingsRead,
             Self::PublishJob => Scope::PublishRead,
             Self::Thread | Self::Message | Self::Reply | Self::Template => Scope::InboxRead,
             Self::WebhookEndpoint => Scope::WebhooksRead,
-        }
+        };
+        scopes.contains(scope)
     }
 }
 

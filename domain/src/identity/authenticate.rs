@@ -1,43 +1,69 @@
-//! Authentication of bearer tokens. Each call reads the token's row, so that a revocation applies at once in all
-//! processes.
+//! Authentication of API tokens and access tokens. Each call reads the row of the token or of the session, so that a
+//! revocation applies at once in all processes.
 
 use futures::FutureExt;
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter};
 
-use super::{ApiToken, Caller, Secret};
+use super::{ApiToken, Caller, Person, Secret, access_token, links, sessions};
 use crate::clock::Millis;
 use crate::store::Store;
-use crate::store::entities::{api_tokens, workspaces};
+use crate::store::entities::{api_tokens, user_sessions};
 use crate::{Context, Error, Reason, Result};
 
 /// The precision of a token's recorded last use. A write for every read would cost more than the read.
 const LAST_USE_PRECISION: Millis = 60_000;
 
-/// Returns the caller of a bearer token. `bearer` does not include the word `Bearer`.
+/// Returns the caller of a bearer token: an API token, or the access token of a session. `bearer` does not include the
+/// word `Bearer`.
 ///
 /// # Errors
-/// TOKEN_MISSING, TOKEN_INVALID (malformed, unknown or revoked), TOKEN_EXPIRED.
+/// TOKEN_MISSING, TOKEN_INVALID (malformed, unknown or revoked, or the session has ended), TOKEN_EXPIRED.
 pub async fn authenticate(context: &Context, bearer: Option<&str>) -> Result<Caller> {
     let Some(bearer) = bearer.map(str::trim).filter(|bearer| !bearer.is_empty()) else {
         return Err(Error::rejected(
             Reason::TokenMissing,
-            "an API token is required; send the header authorization: Bearer <token>",
+            "a token is required; send the header authorization: Bearer <token>, or sign in",
         ));
     };
-    let invalid = || {
-        Error::rejected(
-            Reason::TokenInvalid,
-            "the API token is malformed, unknown or revoked",
-        )
-    };
-    let hash = Secret::hash_of(bearer).ok_or_else(invalid)?;
+    if Secret::has_prefix(bearer) {
+        of_api_token(context, bearer).await
+    } else {
+        of_session(context, bearer).await
+    }
+}
+
+async fn of_session(context: &Context, token: &str) -> Result<Caller> {
+    let tokens = &context.people.access_tokens;
+    let claims = tokens.verify(&context.keys, token, context.clock.now())?;
+    let reader = context.store.reader();
+    let session = user_sessions::Entity::find_by_id(&claims.sid).one(reader).await?;
+    let now = context.store.now().await?;
+    let session = session
+        .filter(|session| session.user_id == claims.sub && sessions::is_open(session, now))
+        .ok_or_else(access_token::invalid)?;
+    let user = sessions::live_user(reader, &session.user_id).await?;
+    let user = user.ok_or_else(access_token::invalid)?;
+    Ok(Caller {
+        workspace_id: session.workspace_id,
+        credential_id: session.id,
+        scopes: user.role.scopes(),
+        person: Some(Person {
+            user_id: user.id,
+            role: user.role,
+        }),
+        expire_time: Some(session.expire_time),
+    })
+}
+
+async fn of_api_token(context: &Context, secret: &str) -> Result<Caller> {
+    let hash = Secret::hash_of(secret).ok_or_else(access_token::invalid)?;
     let row = api_tokens::Entity::find()
         .filter(api_tokens::Column::SecretHash.eq(hash))
         .one(context.store.reader())
         .await?
         .filter(|row| row.revoke_time.is_none())
-        .ok_or_else(invalid)?;
+        .ok_or_else(access_token::invalid)?;
     if let Some(expire_time) = row.expire_time
         && expire_time <= context.store.now().await?
     {
@@ -57,7 +83,8 @@ pub async fn authenticate(context: &Context, bearer: Option<&str>) -> Result<Cal
     let token = ApiToken::from(row);
     Ok(Caller {
         workspace_id: token.workspace_id,
-        token_id: token.id,
+        credential_id: token.id,
+        person: None,
         scopes: token.scopes,
         expire_time: token.expire_time,
     })
@@ -87,17 +114,8 @@ async fn record_use(store: Store, token_id: String, now: Millis) {
     }
 }
 
-/// Returns the name of the workspace and the caller's token.
-pub async fn who_am_i(context: &Context, caller: &Caller) -> Result<(String, ApiToken)> {
-    let reader = context.store.reader();
-    let workspace = workspaces::Entity::find_by_id(&caller.workspace_id)
-        .one(reader)
-        .await?;
-    let workspace =
-        workspace.ok_or_else(|| Error::Internal(format!("workspace {} is gone", caller.workspace_id)))?;
-    let token = api_tokens::Entity::find_by_id(&caller.token_id)
-        .one(reader)
-        .await?;
-    let token = token.ok_or_else(|| Error::not_found("API token", &caller.token_id))?;
-    Ok((workspace.name, token.into()))
+/// Returns whether the caller's API token or session is still valid.
+pub async fn is_live(context: &Context, caller: &Caller) -> Result<bool> {
+    let now = context.store.now().await?;
+    links::is_live(context.store.reader(), &caller.credential_id, now).await
 }

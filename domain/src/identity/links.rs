@@ -1,16 +1,18 @@
-//! Decides whether the signed links and webhook endpoints of a token are valid.
+//! Decides whether what an API token, a session or a person created is still valid: signed links, webhook endpoints.
 
 use sea_orm::{ConnectionTrait, EntityTrait};
 
+use super::{Caller, access_token, sessions};
 use crate::clock::Millis;
-use crate::store::Tx;
 use crate::store::entities::api_tokens::{Entity, Model};
+use crate::store::entities::{user_sessions, users};
+use crate::store::{OfWorkspace, Tx};
 use crate::{Context, Error, Reason, Result, failpoints};
 
 /// The maximum number of tokens in a chain of successors. A token is not replaced more often while a link is valid.
 const SUCCESSORS_MAX: usize = 16;
 
-/// The token for which links are created.
+/// The API token or session for which links are created.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LinkHolder {
     pub token_id: String,
@@ -26,21 +28,21 @@ impl LinkHolder {
     }
 }
 
-/// Returns whether links of this token work: the token, or its latest successor, is neither revoked nor expired.
-pub async fn are_links_live(context: &Context, token_id: &str) -> Result<bool> {
+/// Returns whether links of this API token or session work.
+pub async fn are_links_live(context: &Context, id: &str) -> Result<bool> {
     if failpoints::disables("links") {
         return Ok(true);
     }
     let now = context.store.now().await?;
-    is_live(context.store.reader(), token_id, now).await
+    is_live(context.store.reader(), id, now).await
 }
 
-/// Returns whether a token, or its latest successor, is neither revoked nor expired.
-pub(crate) async fn is_live(connection: &impl ConnectionTrait, token_id: &str, now: Millis) -> Result<bool> {
-    let mut id = token_id.to_owned();
+/// Returns whether an API token or its latest successor, a session, or a person is still valid.
+pub(crate) async fn is_live(connection: &impl ConnectionTrait, id: &str, now: Millis) -> Result<bool> {
+    let mut id = id.to_owned();
     for _ in 0..SUCCESSORS_MAX {
         let Some(row) = Entity::find_by_id(&id).one(connection).await? else {
-            return Ok(false);
+            return is_person_live(connection, &id, now).await;
         };
         if row.revoke_time.is_none() {
             return Ok(row.expire_time.is_none_or(|time| time > now));
@@ -53,22 +55,47 @@ pub(crate) async fn is_live(connection: &impl ConnectionTrait, token_id: &str, n
     Ok(false)
 }
 
-/// Locks a token before something is created with it, so that a concurrent revocation includes that.
+/// Returns whether a session is open and its person is not disabled, or whether a person is not disabled.
+async fn is_person_live(connection: &impl ConnectionTrait, id: &str, now: Millis) -> Result<bool> {
+    let user_id = match user_sessions::Entity::find_by_id(id).one(connection).await? {
+        Some(session) if !sessions::is_open(&session, now) => return Ok(false),
+        Some(session) => session.user_id,
+        None => id.to_owned(),
+    };
+    Ok(sessions::live_user(connection, &user_id).await?.is_some())
+}
+
+/// Locks the caller's API token or person before something is created with it, so that a concurrent revocation includes
+/// that.
 ///
 /// # Errors
-/// TOKEN_INVALID if the token is revoked or unknown, TOKEN_EXPIRED.
-pub(crate) async fn lock_live(tx: &Tx, workspace_id: &str, token_id: &str) -> Result<()> {
-    let row = tx.locked(Entity::find_by_id(token_id)).one(tx).await?;
-    let row = row
-        .filter(|row| row.workspace_id == workspace_id)
-        .ok_or_else(invalid)?;
-    require(&row, tx.now().await?)
+/// TOKEN_INVALID if the token is revoked or unknown, or the person or their session is gone; TOKEN_EXPIRED.
+pub(crate) async fn lock_live(tx: &Tx, caller: &Caller) -> Result<()> {
+    let now = tx.now().await?;
+    if let Some(person) = &caller.person {
+        let user = users::Entity::find_by_id(&person.user_id).of_workspace(&caller.workspace_id);
+        // The role may have changed since the call was authenticated.
+        let user = tx
+            .locked(user)
+            .one(tx)
+            .await?
+            .filter(|user| user.role == person.role);
+        let is_live = user.is_some() && is_live(tx, &caller.credential_id, now).await?;
+        return if is_live {
+            Ok(())
+        } else {
+            Err(access_token::invalid())
+        };
+    }
+    let row = Entity::find_by_id(&caller.credential_id).of_workspace(&caller.workspace_id);
+    let row = tx.locked(row).one(tx).await?;
+    require(&row.ok_or_else(access_token::invalid)?, now)
 }
 
 /// Checks that a token is neither revoked nor expired.
 pub(super) fn require(row: &Model, now: Millis) -> Result<()> {
     if row.revoke_time.is_some() {
-        return Err(invalid());
+        return Err(access_token::invalid());
     }
     match row.expire_time {
         Some(time) if time <= now => Err(Error::rejected(
@@ -77,11 +104,4 @@ pub(super) fn require(row: &Model, now: Millis) -> Result<()> {
         )),
         _ => Ok(()),
     }
-}
-
-fn invalid() -> Error {
-    Error::rejected(
-        Reason::TokenInvalid,
-        "the API token is malformed, unknown or revoked",
-    )
 }

@@ -13,8 +13,8 @@ use super::tokens::read;
 use super::{ApiToken, Caller, Scopes, links};
 use crate::clock::{Millis, rfc3339};
 use crate::events::{Kind, PendingEvent};
-use crate::store::Tx;
 use crate::store::entities::api_tokens::{Column, Entity, Model};
+use crate::store::{OfWorkspace, Tx};
 use crate::{Context, Error, Reason, Result, failpoints, requests, webhooks};
 
 /// The parameters of a revocation.
@@ -77,9 +77,7 @@ pub async fn revoke_token(context: &Context, caller: &Caller, revoke: Revoke) ->
 
 async fn run(tx: &Tx, workspace_id: &str, revoke: &Revoke) -> Result<()> {
     // Locks all tokens, in id order. A concurrent creation waits for the lock of its token.
-    let all = Entity::find()
-        .filter(Column::WorkspaceId.eq(workspace_id))
-        .order_by_asc(Column::Id);
+    let all = Entity::find().of_workspace(workspace_id).order_by_asc(Column::Id);
     let all = tx.locked(all).all(tx).await?;
     let token = all.iter().find(|row| row.id == revoke.id);
     let token = token.ok_or_else(|| Error::not_found("API token", &revoke.id))?;
@@ -97,17 +95,42 @@ async fn run(tx: &Tx, workspace_id: &str, revoke: &Revoke) -> Result<()> {
             token.successor_id = Some(id.clone());
             end(tx, token, now).await
         }
-        None => {
-            let ended = with_descendants(&all, &token.id);
-            for row in all.iter().filter(|row| ended.contains(row.id.as_str())) {
-                webhooks::disable_all_of(tx, &row.id).await?;
-                if row.revoke_time.is_none() {
-                    end(tx, row.clone(), now).await?;
-                }
-            }
-            Ok(())
+        None => end_with_descendants(tx, &all, &token.id, now).await,
+    }
+}
+
+/// Revokes the tokens that a person created, directly or indirectly, and disables the webhook endpoints of the person and
+/// of these tokens.
+pub(super) async fn end_creations(tx: &Tx, workspace_id: &str, user_id: &str) -> Result<()> {
+    let all = Entity::find().of_workspace(workspace_id).order_by_asc(Column::Id);
+    let all = tx.locked(all).all(tx).await?;
+    webhooks::disable_all_of(tx, user_id).await?;
+    end_with_descendants(tx, &all, user_id, tx.now().await?).await
+}
+
+/// Revokes all tokens of a workspace.
+pub(super) async fn end_all(tx: &Tx, workspace_id: &str) -> Result<()> {
+    let live = Entity::find()
+        .of_workspace(workspace_id)
+        .filter(Column::RevokeTime.is_null())
+        .order_by_asc(Column::Id);
+    let now = tx.now().await?;
+    for row in tx.locked(live).all(tx).await? {
+        end(tx, row, now).await?;
+    }
+    Ok(())
+}
+
+/// Revokes the tokens that were created with this id, directly or indirectly, and the token with this id.
+async fn end_with_descendants(tx: &Tx, all: &[Model], id: &str, now: Millis) -> Result<()> {
+    let ended = with_descendants(all, id);
+    for row in all.iter().filter(|row| ended.contains(row.id.as_str())) {
+        webhooks::disable_all_of(tx, &row.id).await?;
+        if row.revoke_time.is_none() {
+            end(tx, row.clone(), now).await?;
         }
     }
+    Ok(())
 }
 
 async fn end(tx: &Tx, mut row: Model, now: Millis) -> Result<()> {
@@ -121,7 +144,7 @@ async fn save(tx: &Tx, row: Model, kind: Kind) -> Result<()> {
     Ok(())
 }
 
-/// Returns the ids of a token and of all tokens created with it, directly or indirectly.
+/// Returns the id of a token or person, and those of all tokens created with it, directly or indirectly.
 fn with_descendants<'a>(all: &'a [Model], id: &'a str) -> HashSet<&'a str> {
     let mut found = HashSet::from([id]);
     if failpoints::disables("children") {

@@ -9,6 +9,7 @@ use super::{ApiToken, Caller, Scope, Scopes, Secret, links};
 use crate::clock::{Millis, rfc3339};
 use crate::events::{Kind, PendingEvent};
 use crate::paging::{self, Order, Page, PageQuery, PageRequest, Position};
+use crate::store::OfWorkspace;
 use crate::store::entities::api_tokens;
 use crate::{Context, Error, Reason, Result, Violation, failpoints, is_plain, requests};
 
@@ -48,10 +49,7 @@ pub async fn create_token(context: &Context, caller: &Caller, new: NewToken) -> 
     };
     let scopes = check(context, caller, &new).await?;
     if let Some(lacking) = scopes.iter().find(|scope| !caller.scopes.contains(*scope)) {
-        let message = format!(
-            "your token lacks scope {}, so that it cannot grant it",
-            lacking.name()
-        );
+        let message = format!("you lack scope {}, so that you cannot grant it", lacking.name());
         return Err(Error::rejected(Reason::ScopeNotGrantable, message).with("scope", lacking.name()));
     }
     store(context, &caller.workspace_id, Some(caller), new, scopes).await
@@ -98,7 +96,7 @@ async fn check(context: &Context, caller: &Caller, new: &NewToken) -> Result<Sco
     {
         violations.push(Violation::new("expire_time", "must be in the future"));
     }
-    if let (Some(time), Some(own)) = (new.expire_time, caller.expire_time)
+    if let (Some(time), Some(own)) = (new.expire_time, caller.creations_until())
         && time > own
         && !failpoints::disables("expiry")
     {
@@ -124,23 +122,24 @@ async fn store(
     let secret = Secret::generate(&*context.ids);
     let (hash, workspace_id) = (secret.hash(), workspace_id.to_owned());
     let scopes = serde_json::to_string(&scopes)?;
-    let parent_id = parent.map(|caller| caller.token_id.clone());
+    let parent_id = parent.map(|caller| caller.creator_id().to_owned());
     let own = parent
-        .and_then(|caller| caller.expire_time)
+        .and_then(Caller::creations_until)
         .filter(|_| !failpoints::disables("expiry"));
+    let parent = parent.cloned();
     let (id, made) = context
         .store
         .write(move |tx| {
             let (new, hash, workspace_id, scopes) =
                 (new.clone(), hash.clone(), workspace_id.clone(), scopes.clone());
-            let parent_id = parent_id.clone();
+            let (parent, parent_id) = (parent.clone(), parent_id.clone());
             async move {
                 let request_id = new.request_id.as_deref();
                 if let Some(id) = requests::check(tx, &workspace_id, request_id, CREATE, &new).await? {
                     return Ok((id, false));
                 }
-                if let Some(parent_id) = &parent_id {
-                    links::lock_live(tx, &workspace_id, parent_id).await?;
+                if let Some(parent) = &parent {
+                    links::lock_live(tx, parent).await?;
                 }
                 let row = api_tokens::Model {
                     id: tx.id(),
@@ -195,7 +194,7 @@ pub async fn list_tokens(
     let method = (caller.workspace_id.as_str(), "ListApiTokens");
     let query_page =
         PageQuery::<Position>::open(&context.keys, paging::RESOURCES, method, &show_revoked, page)?;
-    let mut query = api_tokens::Entity::find().filter(Column::WorkspaceId.eq(caller.workspace_id.as_str()));
+    let mut query = api_tokens::Entity::find().of_workspace(&caller.workspace_id);
     if !show_revoked {
         let now = context.store.now().await?;
         let unexpired = Condition::any()

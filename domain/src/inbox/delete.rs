@@ -10,8 +10,8 @@ use super::removal;
 use super::row::{load, present};
 use crate::events::{Kind, PendingEvent};
 use crate::identity::Caller;
-use crate::store::Tx;
 use crate::store::entities::{accounts, inbox_syncs, messages, people, replies, thread_labels, threads};
+use crate::store::{OfWorkspace, Tx};
 use crate::{Context, Result, requests, search};
 
 const METHOD: &str = "DeleteThread";
@@ -102,7 +102,7 @@ pub(crate) async fn forget_account(tx: &Tx, account: &accounts::Model) -> Result
         .from(threads::Entity)
         .to_owned();
     let unknown = people::Entity::find()
-        .filter(people::Column::WorkspaceId.eq(account.workspace_id.as_str()))
+        .of_workspace(&account.workspace_id)
         .filter(people::Column::Id.not_in_subquery(known));
     let unknown: Vec<String> = tx
         .locked(unknown)

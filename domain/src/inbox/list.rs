@@ -2,8 +2,11 @@
 
 use std::collections::HashSet;
 
-use sea_orm::sea_query::{ExprTrait, Query};
-use sea_orm::{ColumnTrait, IntoSimpleExpr, QueryFilter, QueryOrder, QuerySelect, SelectTwoRequired};
+use sea_orm::sea_query::ExprTrait;
+use sea_orm::{
+    ColumnTrait, EntityTrait, IntoSimpleExpr, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+    SelectTwoRequired,
+};
 use serde::Serialize;
 use vintedbot_marketplace::text;
 
@@ -14,6 +17,7 @@ use crate::clock::Millis;
 use crate::events;
 use crate::identity::Caller;
 use crate::paging::{self, Order, Page, PageQuery, PageRequest, Position};
+use crate::store::OfWorkspace;
 use crate::store::entities::threads::Column;
 use crate::store::entities::{people, thread_labels, threads};
 use crate::{Context, Error, Result, Violation};
@@ -139,12 +143,12 @@ fn query(
         // A label that an older version stored may have another form than the common one.
         let normalized = text::normalize_name(&filter.label);
         let forms = [filter.label.as_str(), &*normalized];
-        let labelled = Query::select()
+        let labelled = thread_labels::Entity::find()
+            .select_only()
             .column(thread_labels::Column::ThreadId)
-            .from(thread_labels::Entity)
-            .and_where(thread_labels::Column::WorkspaceId.eq(workspace_id))
-            .and_where(thread_labels::Column::Label.is_in(forms))
-            .to_owned();
+            .of_workspace(workspace_id)
+            .filter(thread_labels::Column::Label.is_in(forms))
+            .into_query();
         query = query.filter(Column::Id.in_subquery(labelled));
     }
     if let Some(since) = filter.changed_since.filter(|since| *since > 0) {
@@ -166,7 +170,7 @@ fn query(
 mod tests {
     use std::sync::Arc;
 
-    use sea_orm::{ConnectionTrait, DbBackend, QueryTrait, Statement};
+    use sea_orm::{ConnectionTrait, DbBackend, Statement};
 
     use super::*;
     use crate::clock::SystemClock;

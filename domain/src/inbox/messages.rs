@@ -5,6 +5,7 @@ use sea_orm::{ColumnTrait, EntityTrait, JoinType, QueryFilter, QueryOrder, Query
 use super::{Message, get};
 use crate::identity::Caller;
 use crate::paging::{self, Page, PageQuery, PageRequest};
+use crate::store::OfWorkspace;
 use crate::store::entities::messages::{Column, Entity};
 use crate::store::entities::threads;
 use crate::{Context, Result};
@@ -31,7 +32,7 @@ pub async fn list_messages(
     let mut query = Entity::find()
         .join(JoinType::InnerJoin, to_thread())
         .filter(Column::ThreadId.eq(thread_id))
-        .filter(threads::Column::WorkspaceId.eq(caller.workspace_id.as_str()))
+        .of_workspace(&caller.workspace_id)
         .filter(threads::Column::DeleteTime.is_null());
     if let Some(after) = window.after {
         let behind = if oldest_first {

@@ -5,8 +5,8 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use super::Reply;
 use crate::identity::Caller;
 use crate::paging::{self, Page, PageQuery, PageRequest};
-use crate::store::Tx;
 use crate::store::entities::replies::{Column, Entity};
+use crate::store::{OfWorkspace, Tx};
 use crate::{Context, Error, Reason, Result};
 
 /// Lists the caller's replies that have not ended, sorted by id.
@@ -14,7 +14,7 @@ pub async fn open_replies(context: &Context, caller: &Caller, page: &PageRequest
     let method = (caller.workspace_id.as_str(), "open replies");
     let window = PageQuery::<String>::open(&context.keys, paging::RESOURCES, method, &(), page)?;
     let mut query = Entity::find()
-        .filter(Column::WorkspaceId.eq(caller.workspace_id.as_str()))
+        .of_workspace(&caller.workspace_id)
         .filter(Column::EndTime.is_null());
     if let Some(after) = &window.after {
         query = query.filter(Column::Id.gt(after.as_str()));

@@ -6,6 +6,7 @@ use super::messages::to_thread;
 use super::row::present;
 use super::{Message, MessageKind, Person, Thread};
 use crate::identity::Caller;
+use crate::store::OfWorkspace;
 use crate::store::entities::{messages, people, threads};
 use crate::{Context, Error, Result};
 
@@ -26,7 +27,7 @@ pub struct PersonPage {
 pub async fn person(context: &Context, caller: &Caller, id: &str) -> Result<PersonPage> {
     let reader = context.store.reader();
     let person = people::Entity::find_by_id(id)
-        .filter(people::Column::WorkspaceId.eq(caller.workspace_id.as_str()))
+        .of_workspace(&caller.workspace_id)
         .one(reader)
         .await?
         .ok_or_else(|| Error::not_found("person", id))?;

@@ -12,8 +12,8 @@ use super::{Author, Message, Thread};
 use crate::clock::Millis;
 use crate::events::{Kind, PendingEvent};
 use crate::jobs::{self, NewJob};
-use crate::store::Tx;
 use crate::store::entities::{messages, people, thread_labels, threads};
+use crate::store::{OfWorkspace, Tx};
 use crate::{Error, Result, search};
 
 /// Selects the threads of a workspace that are not deleted, each with its person.
@@ -24,7 +24,7 @@ pub(super) fn present(workspace_id: &str) -> SelectTwoRequired<threads::Entity, 
         .into();
     threads::Entity::find()
         .join(JoinType::InnerJoin, person)
-        .filter(threads::Column::WorkspaceId.eq(workspace_id))
+        .of_workspace(workspace_id)
         .filter(threads::Column::DeleteTime.is_null())
         .select_two_required(people::Entity)
 }
@@ -44,7 +44,7 @@ pub(super) async fn load_all(
 ) -> Result<Vec<(threads::Model, people::Model)>> {
     let query = threads::Entity::find()
         .filter(threads::Column::Id.is_in(ids.iter().map(String::as_str)))
-        .filter(threads::Column::WorkspaceId.eq(workspace_id))
+        .of_workspace(workspace_id)
         .filter(threads::Column::DeleteTime.is_null())
         .order_by_asc(threads::Column::Id);
     let rows = tx.locked(query).all(tx).await?;

@@ -2,9 +2,7 @@
 
 use futures::FutureExt;
 use sea_orm::sea_query::{Expr, ExprTrait};
-use sea_orm::{
-    ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, SqlErr,
-};
+use sea_orm::{ActiveModelTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, SqlErr};
 use serde::Serialize;
 use vintedbot_marketplace::text;
 
@@ -13,8 +11,8 @@ use super::{Template, fill};
 use crate::events::{Kind, PendingEvent};
 use crate::identity::Caller;
 use crate::paging::{self, Page, PageQuery, PageRequest};
-use crate::store::Tx;
 use crate::store::entities::templates::{Column, Entity, Model};
+use crate::store::{OfWorkspace, Tx};
 use crate::{Context, Error, Reason, Result, Violation, accounts, requests};
 
 /// The parameters of `CreateTemplate`.
@@ -104,7 +102,7 @@ pub async fn list_templates(
 ) -> Result<Page<Template>> {
     let method = (caller.workspace_id.as_str(), "ListTemplates");
     let window = PageQuery::<(String, String)>::open(&context.keys, paging::RESOURCES, method, &(), page)?;
-    let mut query = Entity::find().filter(Column::WorkspaceId.eq(caller.workspace_id.as_str()));
+    let mut query = Entity::find().of_workspace(&caller.workspace_id);
     if let Some((name, id)) = &window.after {
         let columns = Expr::tuple([Expr::column(Column::Name), Expr::column(Column::Id)]);
         let after = Expr::tuple([Expr::value(name.as_str()), Expr::value(id.as_str())]);
@@ -125,7 +123,7 @@ pub async fn list_templates(
 /// Returns a template of the caller's workspace.
 pub async fn get_template(context: &Context, caller: &Caller, id: &str) -> Result<Template> {
     let row = Entity::find_by_id(id)
-        .filter(Column::WorkspaceId.eq(caller.workspace_id.as_str()))
+        .of_workspace(&caller.workspace_id)
         .one(context.store.reader())
         .await?;
     row.map(Template::from)
@@ -217,7 +215,7 @@ pub async fn delete_template(
 }
 
 async fn load(tx: &Tx, workspace_id: &str, id: &str) -> Result<Model> {
-    let query = Entity::find_by_id(id).filter(Column::WorkspaceId.eq(workspace_id));
+    let query = Entity::find_by_id(id).of_workspace(workspace_id);
     let row = tx.locked(query).one(tx).await?;
     row.ok_or_else(|| Error::not_found("template", id))
 }

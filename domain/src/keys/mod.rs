@@ -34,6 +34,7 @@ pub enum Purpose {
     Media,
     PageToken,
     Preview,
+    RefreshToken,
     Upload,
 }
 
@@ -45,6 +46,7 @@ impl Purpose {
             Self::Media => b"vintedbot media",
             Self::PageToken => b"vintedbot page token",
             Self::Preview => b"vintedbot preview",
+            Self::RefreshToken => b"vintedbot refresh token",
             Self::Upload => b"vintedbot upload",
         }
     }
@@ -138,6 +140,11 @@ impl Keys {
         std::iter::once(&self.current)
             .chain(&self.older)
             .find(|key| key.id == id)
+    }
+
+    /// Derives the seed of a signing key from the key with this id. `None`: the id is unknown.
+    pub(crate) fn signing_seed(&self, id: &str, label: &str) -> Option<Zeroizing<[u8; 32]>> {
+        self.by_id(id).map(|key| key.derive(label.as_bytes()))
     }
 
     /// Reads the key from `ENCRYPTION_KEY`: 32 bytes as 64 hex digits or as base64.

@@ -22,6 +22,7 @@ pub enum Sealed {
     Session,
     WebhookSecrets,
     WebhookQuery,
+    SecondFactor,
 }
 
 impl Sealed {
@@ -30,6 +31,7 @@ impl Sealed {
             Self::Session => "vintedbot sealed session",
             Self::WebhookSecrets => "vintedbot sealed webhook secrets",
             Self::WebhookQuery => "vintedbot sealed webhook query",
+            Self::SecondFactor => "vintedbot sealed second factor",
         }
     }
 }

@@ -8,6 +8,7 @@ use vintedbot_marketplace::text;
 use super::{Listing, ListingState};
 use crate::identity::Caller;
 use crate::paging::{self, Order, Page, PageQuery, PageRequest, Position};
+use crate::store::OfWorkspace;
 use crate::store::entities::listings::{Column, Entity};
 use crate::{Context, Error, Result, is_plain};
 
@@ -28,7 +29,7 @@ pub struct Filter {
 /// Returns a listing of the caller's workspace.
 pub async fn get(context: &Context, caller: &Caller, id: &str) -> Result<Listing> {
     let row = Entity::find_by_id(id)
-        .filter(Column::WorkspaceId.eq(caller.workspace_id.as_str()))
+        .of_workspace(&caller.workspace_id)
         .one(context.store.reader())
         .await?;
     row.map(Listing::from)
@@ -54,7 +55,7 @@ pub async fn list(
     }
     let method = (caller.workspace_id.as_str(), "ListListings");
     let window = PageQuery::<Position>::open(&context.keys, paging::RESOURCES, method, filter, page)?;
-    let mut query = Entity::find().filter(Column::WorkspaceId.eq(caller.workspace_id.as_str()));
+    let mut query = Entity::find().of_workspace(&caller.workspace_id);
     if !filter.account_id.is_empty() {
         query = query.filter(Column::AccountId.eq(filter.account_id.as_str()));
     }

@@ -6,8 +6,8 @@ use vintedbot_marketplace::{Field, Money, Named, text};
 
 use super::{Listing, ListingState};
 use crate::events::{Kind, PendingEvent};
-use crate::store::Tx;
 use crate::store::entities::{listing_photos, listings, photos};
+use crate::store::{OfWorkspace, Tx};
 use crate::{Error, Result, Violation, media, search};
 
 /// The content of a listing with its names resolved.
@@ -221,18 +221,17 @@ pub(crate) async fn set_active_job(tx: &Tx, listing_id: &str, job_id: Option<&st
 /// Reads the row of the caller's listing without a lock, for callers that must lock another row first.
 pub(crate) async fn get_row(tx: &Tx, workspace_id: &str, id: &str) -> Result<listings::Model> {
     listings::Entity::find_by_id(id)
+        .of_workspace(workspace_id)
         .one(tx)
         .await?
-        .filter(|row| row.workspace_id == workspace_id)
         .ok_or_else(|| Error::not_found("listing", id))
 }
 
 /// Loads the row of the caller's listing and locks it until the end of the transaction.
 pub(crate) async fn load(tx: &Tx, workspace_id: &str, id: &str) -> Result<listings::Model> {
-    tx.locked(listings::Entity::find_by_id(id))
+    tx.locked(listings::Entity::find_by_id(id).of_workspace(workspace_id))
         .one(tx)
         .await?
-        .filter(|row| row.workspace_id == workspace_id)
         .ok_or_else(|| Error::not_found("listing", id))
 }
 
@@ -242,7 +241,7 @@ pub(crate) async fn require_photos(tx: &Tx, workspace_id: &str, ids: &[String]) 
         return Ok(());
     }
     let query = photos::Entity::find()
-        .filter(photos::Column::WorkspaceId.eq(workspace_id))
+        .of_workspace(workspace_id)
         .filter(photos::Column::Id.is_in(ids.iter().map(String::as_str)))
         .order_by_asc(photos::Column::Id);
     let found = tx.locked(query).all(tx).await?;

@@ -6,8 +6,8 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use super::{Photo, removal};
 use crate::events::{Kind, PendingEvent};
 use crate::identity::Caller;
-use crate::store::Tx;
 use crate::store::entities::{listing_photos, photos};
+use crate::store::{OfWorkspace, Tx};
 use crate::{Context, Error, Reason, Result, requests};
 
 const METHOD: &str = "DeletePhoto";
@@ -30,8 +30,8 @@ pub async fn delete(context: &Context, caller: &Caller, id: &str, request_id: Op
                 {
                     return Ok(None);
                 }
-                let row = tx.locked(photos::Entity::find_by_id(&id)).one(tx).await?;
-                let row = row.filter(|row| row.workspace_id == workspace_id);
+                let row = photos::Entity::find_by_id(&id).of_workspace(&workspace_id);
+                let row = tx.locked(row).one(tx).await?;
                 let row = row.ok_or_else(|| Error::not_found("photo", &id))?;
                 let user =
                     listing_photos::Entity::find().filter(listing_photos::Column::PhotoId.eq(id.as_str()));

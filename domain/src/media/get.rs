@@ -8,6 +8,7 @@ use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder
 use super::Photo;
 use crate::identity::Caller;
 use crate::paging::{self, Order, Page, PageQuery, PageRequest, Position};
+use crate::store::OfWorkspace;
 use crate::store::entities::listing_photos;
 use crate::store::entities::photos::{Column, Entity};
 use crate::{Context, Error, Result};
@@ -18,7 +19,7 @@ use crate::{Context, Error, Result};
 /// NOT_FOUND.
 pub async fn get(context: &Context, caller: &Caller, id: &str) -> Result<Photo> {
     let row = Entity::find_by_id(id)
-        .filter(Column::WorkspaceId.eq(caller.workspace_id.as_str()))
+        .of_workspace(&caller.workspace_id)
         .one(context.store.reader())
         .await?;
     row.map(Photo::from).ok_or_else(|| Error::not_found("photo", id))
@@ -35,7 +36,7 @@ pub async fn list(
     let method = (caller.workspace_id.as_str(), "ListPhotos");
     let query_page =
         PageQuery::<Position>::open(&context.keys, paging::RESOURCES, method, &listing_id, page)?;
-    let mut query = Entity::find().filter(Column::WorkspaceId.eq(caller.workspace_id.as_str()));
+    let mut query = Entity::find().of_workspace(&caller.workspace_id);
     if let Some(listing_id) = listing_id {
         let used = Query::select()
             .column(listing_photos::Column::PhotoId)
@@ -70,7 +71,7 @@ pub async fn by_ids(
         return Ok(Vec::new());
     }
     let rows = Entity::find()
-        .filter(Column::WorkspaceId.eq(workspace_id))
+        .of_workspace(workspace_id)
         .filter(Column::Id.is_in(ids.iter().map(String::as_str)))
         .all(connection)
         .await?;

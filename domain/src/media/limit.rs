@@ -5,8 +5,8 @@ use sea_orm::{
 };
 
 use crate::clock::{Millis, rfc3339};
-use crate::store::Tx;
 use crate::store::entities::photos;
+use crate::store::{OfWorkspace, Tx};
 use crate::{Context, Error, Reason, Result};
 
 const MINUTE: Millis = 60_000;
@@ -48,7 +48,7 @@ pub(super) async fn check(
     let times: Vec<Millis> = photos::Entity::find()
         .select_only()
         .column(photos::Column::CreateTime)
-        .filter(photos::Column::WorkspaceId.eq(workspace_id))
+        .of_workspace(workspace_id)
         .filter(photos::Column::CreateTime.gt(now - MINUTE))
         .order_by_desc(photos::Column::CreateTime)
         .limit(most.unsigned_abs())

@@ -23,6 +23,7 @@ mod upload;
 pub use delete::delete;
 pub use get::{by_ids, get, list};
 pub use photo::{NearDuplicate, Photo};
+pub(crate) use removal::mark_all_for_deletion;
 pub use removal::remove_marked;
 pub use signed::{MediaFile, open_signed, photo_url, signed_path};
 pub use spool::{Incoming, Spool, Spooled};

@@ -12,8 +12,8 @@ use sea_orm::{ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, 
 
 use super::files::photo_key;
 use crate::clock::Millis;
-use crate::store::Tx;
 use crate::store::entities::{file_removals, photos};
+use crate::store::{OfWorkspace, Tx};
 use crate::{Context, Result};
 
 /// The lease of a removal, in milliseconds. It is longer than the slowest response of the media store; another process
@@ -40,6 +40,22 @@ pub(super) async fn clear_tombstone(tx: &Tx, sha256: &str) -> Result<bool> {
 /// Marks a file for deletion. It is removed unless a row references it by then.
 pub(super) async fn mark_for_deletion(tx: &Tx, sha256: &str) -> Result<()> {
     write_tombstone(tx, sha256).await
+}
+
+/// Marks the files of all photos of a workspace for deletion.
+pub(crate) async fn mark_all_for_deletion(tx: &Tx, workspace_id: &str) -> Result<()> {
+    let files: Vec<String> = photos::Entity::find()
+        .of_workspace(workspace_id)
+        .select_only()
+        .column(photos::Column::Sha256)
+        .order_by_asc(photos::Column::Sha256)
+        .into_tuple()
+        .all(tx)
+        .await?;
+    for sha256 in files {
+        mark_for_deletion(tx, &sha256).await?;
+    }
+    Ok(())
 }
 
 async fn write_tombstone(tx: &Tx, sha256: &str) -> Result<()> {
@@ -152,7 +168,9 @@ async fn start_removal(context: &Context, sha256: &str) -> Result<Option<Millis>
                     return Ok(None);
                 }
                 let named = photos::Entity::find().filter(photos::Column::Sha256.eq(sha256.as_str()));
-                if named.count(tx).await? > 0 {
+                // Photos of other workspaces may have the same content.
+                let named = tx.of_all_workspaces(async { Ok(named.count(tx).await?) }).await?;
+                if named > 0 {
                     file_removals::Entity::delete_by_id(&sha256).exec(tx).await?;
                     return Ok(None);
                 }

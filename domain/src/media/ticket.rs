@@ -66,7 +66,7 @@ pub fn upload_ticket(
     let expire_time = caller.link_holder().expire_time(context);
     let claims = Claims {
         workspace_id: caller.workspace_id.clone(),
-        token_id: caller.token_id.clone(),
+        token_id: caller.credential_id.clone(),
         file_name: file_name.to_owned(),
         size_bytes,
         request_id,

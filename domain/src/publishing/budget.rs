@@ -1,12 +1,15 @@
 //! Rate limits per minute. Publications are counted from `effects` and from confirmations. Changes of published items
 //! are counted separately, so that taking an item off the site never waits for a publication.
 
-use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select,
+};
 
 use super::{EffectKind, JobKind};
 use crate::Result;
 use crate::clock::Millis;
 use crate::settings::Settings;
+use crate::store::Tx;
 use crate::store::entities::{accounts, effects, publish_jobs};
 
 const MINUTE: Millis = 60_000;
@@ -15,42 +18,33 @@ const BUDGET: i64 = 0x6275_6467_6574;
 
 /// Returns when the next intent to publish may be committed. `None`: now.
 pub(super) async fn next_intent(
-    connection: &impl ConnectionTrait,
+    tx: &Tx,
     settings: &Settings,
     account: &accounts::Model,
     now: Millis,
 ) -> Result<Option<Millis>> {
-    serialize(connection).await?;
+    serialize(tx).await?;
     let query = effects::Entity::find()
         .select_only()
         .column(effects::Column::IntentTime)
         .filter(effects::Column::Kind.eq(EffectKind::Publish))
         .filter(effects::Column::IntentTime.gt(now - MINUTE))
         .order_by_desc(effects::Column::IntentTime);
-    let everywhere: Vec<Millis> = query
-        .clone()
-        .limit(settings.publish.per_minute as u64)
-        .into_tuple()
-        .all(connection)
-        .await?;
+    let everywhere = newest_everywhere(tx, query.clone(), settings).await?;
     let limit = account_limit(settings, account);
     let account_query = query.filter(effects::Column::AccountId.eq(account.id.as_str()));
-    let here: Vec<Millis> = account_query
-        .limit(limit as u64)
-        .into_tuple()
-        .all(connection)
-        .await?;
+    let here: Vec<Millis> = account_query.limit(limit as u64).into_tuple().all(tx).await?;
     Ok(next_free_time(&everywhere, settings.publish.per_minute).max(next_free_time(&here, limit)))
 }
 
 /// Returns when the next confirmation may be given. `None`: now.
 pub(super) async fn next_confirmation(
-    connection: &impl ConnectionTrait,
+    tx: &Tx,
     settings: &Settings,
     account: &accounts::Model,
     now: Millis,
 ) -> Result<Option<Millis>> {
-    serialize(connection).await?;
+    serialize(tx).await?;
     let query = publish_jobs::Entity::find()
         .select_only()
         .column(publish_jobs::Column::ConfirmTime)
@@ -59,29 +53,32 @@ pub(super) async fn next_confirmation(
         // A scheduled publication is counted at its scheduled time.
         .filter(publish_jobs::Column::ScheduleTime.is_null())
         .order_by_desc(publish_jobs::Column::ConfirmTime);
-    let everywhere: Vec<Millis> = query
-        .clone()
-        .limit(settings.publish.per_minute as u64)
-        .into_tuple()
-        .all(connection)
-        .await?;
+    let everywhere = newest_everywhere(tx, query.clone(), settings).await?;
     let limit = account_limit(settings, account);
     let account_query = query.filter(publish_jobs::Column::AccountId.eq(account.id.as_str()));
-    let here: Vec<Millis> = account_query
-        .limit(limit as u64)
-        .into_tuple()
-        .all(connection)
-        .await?;
+    let here: Vec<Millis> = account_query.limit(limit as u64).into_tuple().all(tx).await?;
     Ok(next_free_time(&everywhere, settings.publish.per_minute).max(next_free_time(&here, limit)))
+}
+
+/// Returns the newest times of a query, as many as the instance may use in a minute.
+async fn newest_everywhere<E: EntityTrait>(
+    tx: &Tx,
+    query: Select<E>,
+    settings: &Settings,
+) -> Result<Vec<Millis>> {
+    let query = query
+        .limit(settings.publish.per_minute as u64)
+        .into_tuple::<Millis>();
+    tx.of_all_workspaces(async { Ok(query.all(tx).await?) }).await
 }
 
 /// Serializes transactions that count the publications of all accounts. Otherwise concurrent transactions would not see
 /// each other's publications. SQLite has a single writer. A waiting transaction holds no lock that the others still
 /// need.
-async fn serialize(connection: &impl ConnectionTrait) -> Result<()> {
-    if connection.get_database_backend() == DbBackend::Postgres {
+async fn serialize(tx: &Tx) -> Result<()> {
+    if tx.get_database_backend() == DbBackend::Postgres {
         let lock = format!("SELECT pg_advisory_xact_lock({BUDGET})");
-        connection.execute_unprepared(&lock).await?;
+        tx.execute_unprepared(&lock).await?;
     }
     Ok(())
 }

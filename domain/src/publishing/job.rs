@@ -8,8 +8,8 @@ use super::{EffectState, JobKind, Revision, State, token};
 use crate::clock::Millis;
 use crate::events::{Kind, PendingEvent, Resource, ResourceType};
 use crate::identity::Caller;
-use crate::store::Tx;
 use crate::store::entities::{effects, jobs as work_rows, publish_jobs, publish_steps};
+use crate::store::{OfWorkspace, Tx};
 use crate::{Context, Error, Reason, Result, jobs};
 
 /// Why a job waits.
@@ -195,7 +195,7 @@ pub async fn get_revision(context: &Context, caller: &Caller, id: &str) -> Resul
 
 async fn find(context: &Context, caller: &Caller, id: &str) -> Result<publish_jobs::Model> {
     publish_jobs::Entity::find_by_id(id)
-        .filter(publish_jobs::Column::WorkspaceId.eq(caller.workspace_id.as_str()))
+        .of_workspace(&caller.workspace_id)
         .one(context.store.reader())
         .await?
         .ok_or_else(|| Error::not_found("publish job", id))
@@ -212,7 +212,7 @@ pub async fn list(
 ) -> Result<Vec<PublishJob>> {
     use publish_jobs::Column;
     use sea_orm::{Condition, QuerySelect};
-    let mut query = publish_jobs::Entity::find().filter(Column::WorkspaceId.eq(caller.workspace_id.as_str()));
+    let mut query = publish_jobs::Entity::find().of_workspace(&caller.workspace_id);
     if let Some(account_id) = &filter.account_id {
         query = query.filter(Column::AccountId.eq(account_id.as_str()));
     }
@@ -294,12 +294,9 @@ pub(super) async fn load(tx: &Tx, id: &str) -> Result<publish_jobs::Model> {
 
 /// As [`load`]; NOT_FOUND if the job belongs to another workspace.
 pub(super) async fn load_owned(tx: &Tx, workspace_id: &str, id: &str) -> Result<publish_jobs::Model> {
-    let row = load(tx, id).await?;
-    if row.workspace_id == workspace_id {
-        Ok(row)
-    } else {
-        Err(Error::not_found("publish job", id))
-    }
+    let query = publish_jobs::Entity::find_by_id(id).of_workspace(workspace_id);
+    let row = tx.locked(query).one(tx).await?;
+    row.ok_or_else(|| Error::not_found("publish job", id))
 }
 
 /// Writes a loaded row and emits an event of the given kind.

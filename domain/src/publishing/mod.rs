@@ -52,8 +52,8 @@ pub use timeline::step_timeline;
 
 use crate::events::Kind;
 use crate::identity::Caller;
-use crate::store::Tx;
 use crate::store::entities::{accounts, effects, jobs as work_rows, publish_jobs, publish_steps};
+use crate::store::{OfWorkspace, Tx};
 use crate::{Context, Error, Result, jobs};
 
 /// A row of the step log.
@@ -267,10 +267,9 @@ pub async fn is_in_doubt(tx: &Tx, account_id: &str) -> Result<bool> {
 /// # Errors
 /// NOT_FOUND if the job belongs to another workspace.
 async fn lock_account_of(tx: &Tx, workspace_id: &str, job_id: &str) -> Result<accounts::Model> {
-    let row = publish_jobs::Entity::find_by_id(job_id).one(tx).await?;
-    let row = row
-        .filter(|row| row.workspace_id == workspace_id)
-        .ok_or_else(|| Error::not_found("publish job", job_id))?;
+    let row = publish_jobs::Entity::find_by_id(job_id).of_workspace(workspace_id);
+    let row = row.one(tx).await?;
+    let row = row.ok_or_else(|| Error::not_found("publish job", job_id))?;
     let account = tx
         .locked(accounts::Entity::find_by_id(&row.account_id))
         .one(tx)

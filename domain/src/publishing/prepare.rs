@@ -12,8 +12,8 @@ use crate::events::Kind;
 use crate::identity::Caller;
 use crate::jobs::{self, NewJob};
 use crate::listings::{self, ListingState};
-use crate::store::Tx;
 use crate::store::entities::{accounts as account_rows, listings as listing_rows, publish_jobs};
+use crate::store::{OfWorkspace, Tx};
 use crate::wardrobe::{RemoteSnapshot, Words, compare};
 use crate::{Context, Error, Reason, Result, requests};
 
@@ -120,10 +120,8 @@ fn is_takeover(context: &Context, mode: Mode, wanted: Option<bool>) -> Result<bo
 }
 
 async fn insert(tx: &Tx, prepare: &Prepare, frozen: Frozen<'_>) -> Result<String> {
-    let listing = tx
-        .locked(listing_rows::Entity::find_by_id(&prepare.listing_id))
-        .one(tx)
-        .await?;
+    let listing = listing_rows::Entity::find_by_id(&prepare.listing_id).of_workspace(frozen.workspace_id);
+    let listing = tx.locked(listing).one(tx).await?;
     let listing = listing.ok_or_else(|| Error::not_found("listing", &prepare.listing_id))?;
     if listing.sequence != frozen.sequence {
         return Err(Error::rejected(

@@ -63,6 +63,14 @@ pub async fn forget(context: &Context, before: Millis) -> Result<u64> {
     Ok(forgotten)
 }
 
+/// Removes the screenshots, thumbnails and page texts of a job.
+pub(crate) async fn remove_files(context: &Context, job_id: &str) -> Result<()> {
+    for key in context.files.list(&folder(job_id)).await? {
+        context.files.delete(&key).await?;
+    }
+    Ok(())
+}
+
 async fn ended(context: &Context, ids: &[String], before: Millis) -> Result<Vec<String>> {
     let rows: Vec<(String, Option<Millis>)> = publish_jobs::Entity::find()
         .select_only()

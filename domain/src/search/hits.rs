@@ -13,6 +13,7 @@ use super::snippet::{Segment, has_repeats, snippet};
 use crate::clock::Millis;
 use crate::identity::Caller;
 use crate::listings::Listing;
+use crate::store::OfWorkspace;
 use crate::store::entities::search_documents::Model;
 use crate::store::entities::{listings, messages, people, threads};
 use crate::{Context, Result};
@@ -56,7 +57,7 @@ pub(super) async fn of_inbox(
     if !thread_ids.is_empty() {
         let rows = threads::Entity::find()
             .filter(threads::Column::Id.is_in(thread_ids))
-            .filter(threads::Column::WorkspaceId.eq(workspace_id))
+            .of_workspace(workspace_id)
             .filter(threads::Column::DeleteTime.is_null())
             .all(reader)
             .await?;
@@ -66,7 +67,7 @@ pub(super) async fn of_inbox(
     if of_kind(Kind::Message).next().is_some() {
         let rows = messages::Entity::find()
             .filter(messages::Column::Id.is_in(of_kind(Kind::Message)))
-            .filter(messages::Column::WorkspaceId.eq(workspace_id))
+            .of_workspace(workspace_id)
             .all(reader)
             .await?;
         messages.extend(rows.into_iter().map(|row| (row.id.clone(), row)));
@@ -75,7 +76,7 @@ pub(super) async fn of_inbox(
     if of_kind(Kind::Person).next().is_some() {
         let rows = people::Entity::find()
             .filter(people::Column::Id.is_in(of_kind(Kind::Person)))
-            .filter(people::Column::WorkspaceId.eq(workspace_id))
+            .of_workspace(workspace_id)
             .all(reader)
             .await?;
         people.extend(rows.into_iter().map(|row| (row.id.clone(), row)));
@@ -131,7 +132,7 @@ pub(super) async fn of_listings(
     let ids = documents.iter().map(|document| document.entity_id.as_str());
     let rows = listings::Entity::find()
         .filter(listings::Column::Id.is_in(ids))
-        .filter(listings::Column::WorkspaceId.eq(caller.workspace_id.as_str()))
+        .of_workspace(&caller.workspace_id)
         .all(context.store.reader())
         .await?;
     let mut rows: HashMap<String, listings::Model> =

@@ -20,7 +20,7 @@ use super::space::{self, Corpus, Space};
 use super::{Kind, fold, update};
 use crate::store::entities::search_indexes::{Column, Entity, Model};
 use crate::store::entities::{listings, messages, people, search_documents, threads, workspaces};
-use crate::store::{Store, Tx};
+use crate::store::{OfWorkspace, Store, Tx};
 use crate::{Error, Result};
 
 /// The number of records per step. It is small, so that other writers do not wait long.
@@ -114,10 +114,10 @@ async fn step_of(tx: &Tx, workspace_id: &str) -> Result<Progress> {
 
 async fn restart(tx: &Tx, row: Model) -> Result<Model> {
     let workspace_id = row.workspace_id.as_str();
-    let threads = threads::Entity::find().filter(threads::Column::WorkspaceId.eq(workspace_id));
-    let messages = messages::Entity::find().filter(messages::Column::WorkspaceId.eq(workspace_id));
-    let people = people::Entity::find().filter(people::Column::WorkspaceId.eq(workspace_id));
-    let listings = listings::Entity::find().filter(listings::Column::WorkspaceId.eq(workspace_id));
+    let threads = threads::Entity::find().of_workspace(workspace_id);
+    let messages = messages::Entity::find().of_workspace(workspace_id);
+    let people = people::Entity::find().of_workspace(workspace_id);
+    let listings = listings::Entity::find().of_workspace(workspace_id);
     let total = threads.count(tx).await?
         + messages.count(tx).await?
         + people.count(tx).await?
@@ -161,7 +161,7 @@ type Step = (u64, Option<String>);
 
 async fn index_threads(tx: &Tx, index: &Model) -> Result<Step> {
     let query = threads::Entity::find()
-        .filter(threads::Column::WorkspaceId.eq(index.workspace_id.as_str()))
+        .of_workspace(&index.workspace_id)
         .filter(threads::Column::Id.gt(index.position.as_str()))
         .order_by_asc(threads::Column::Id)
         .limit(STEP);
@@ -175,7 +175,7 @@ async fn index_messages(tx: &Tx, index: &Model) -> Result<Step> {
     let places: Vec<(String, String)> = messages::Entity::find()
         .select_only()
         .columns([messages::Column::Id, messages::Column::ThreadId])
-        .filter(messages::Column::WorkspaceId.eq(index.workspace_id.as_str()))
+        .of_workspace(&index.workspace_id)
         .filter(messages::Column::Id.gt(index.position.as_str()))
         .order_by_asc(messages::Column::Id)
         .limit(STEP)
@@ -214,7 +214,7 @@ async fn index_people(tx: &Tx, index: &Model) -> Result<Step> {
     let ids: Vec<String> = people::Entity::find()
         .select_only()
         .column(people::Column::Id)
-        .filter(people::Column::WorkspaceId.eq(index.workspace_id.as_str()))
+        .of_workspace(&index.workspace_id)
         .filter(people::Column::Id.gt(index.position.as_str()))
         .order_by_asc(people::Column::Id)
         .limit(STEP)
@@ -229,7 +229,7 @@ async fn index_people(tx: &Tx, index: &Model) -> Result<Step> {
 
 async fn index_listings(tx: &Tx, index: &Model) -> Result<Step> {
     let query = listings::Entity::find()
-        .filter(listings::Column::WorkspaceId.eq(index.workspace_id.as_str()))
+        .of_workspace(&index.workspace_id)
         .filter(listings::Column::Id.gt(index.position.as_str()))
         .order_by_asc(listings::Column::Id)
         .limit(STEP);

@@ -64,7 +64,8 @@ pub(super) async fn number(tx: &Tx, workspace_id: &str) -> Result<i64> {
             .expr(Func::max(Expr::col(Column::Number)))
             .from(Entity)
             .to_owned();
-        let last: Option<i64> = match tx.query_one(&last).await? {
+        let last = tx.of_all_workspaces(async { Ok(tx.query_one(&last).await?) });
+        let last: Option<i64> = match last.await? {
             Some(row) => row.try_get_by_index(0)?,
             None => None,
         };

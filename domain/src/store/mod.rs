@@ -9,10 +9,14 @@
 //! - [`Tx::emit`] queues events, which are written last in the transaction.
 //! - Readers never hold a transaction. [`Reader`] runs each statement in a spawned task, so no caller's future holds a
 //!   connection, for example while a stream waits for its client.
+//! - A query for a caller is limited to the caller's workspace by [`OfWorkspace`], and on PostgreSQL, if the setting is
+//!   on, once more by row-level security.
 
 pub mod entities;
 mod open;
 mod reader;
+mod row_level_security;
+mod tenant;
 mod tx;
 mod vacuum;
 
@@ -32,6 +36,8 @@ use crate::{Error, Result};
 
 pub use open::{DataFolder, connect, connect_alone, sqlite_file};
 pub use reader::Reader;
+pub use row_level_security::{of_all_workspaces, within};
+pub use tenant::{OfWorkspace, Tenant};
 pub use tx::{Committed, Tx};
 
 /// The number of attempts at a transaction that fails with a serialisation failure, a deadlock or a race.
@@ -161,21 +167,21 @@ impl Store {
     }
 
     async fn run(&self, work: Work) -> Result<()> {
-        let store = self.clone();
+        let (store, workspace) = (self.clone(), self.reader.workspace());
         if self.probe.is_some() {
             // A simulated process dies with its transaction, so the transaction must not outlive the caller.
-            return store.attempt_until_committed(&work).await;
+            return store.attempt_until_committed(&work, workspace).await;
         }
         // In the caller's span, because a job row stores the current trace.
-        tokio::spawn(async move { store.attempt_until_committed(&work).await }.in_current_span())
+        tokio::spawn(async move { store.attempt_until_committed(&work, workspace).await }.in_current_span())
             .await
             .map_err(|error| Error::Internal(format!("the task of a transaction ended: {error}")))?
     }
 
-    async fn attempt_until_committed(&self, work: &Work) -> Result<()> {
+    async fn attempt_until_committed(&self, work: &Work, workspace: Option<Arc<str>>) -> Result<()> {
         let mut attempt = 1;
         loop {
-            match self.attempt(work).await {
+            match self.attempt(work, workspace.clone()).await {
                 Err(error) if attempt < ATTEMPTS && is_transient(&error) => {
                     tracing::debug!(%error, attempt, "transaction is retried");
                     attempt += 1;
@@ -185,7 +191,7 @@ impl Store {
         }
     }
 
-    async fn attempt(&self, work: &Work) -> Result<()> {
+    async fn attempt(&self, work: &Work, workspace: Option<Arc<str>>) -> Result<()> {
         self.probe_at(Point::Begin).await;
         let options = TransactionOptions {
             isolation_level: (self.backend() == DbBackend::Postgres).then_some(IsolationLevel::ReadCommitted),
@@ -203,11 +209,9 @@ impl Store {
             Arc::clone(&self.ids),
             self.database_clock,
             self.probe.clone(),
+            workspace,
         );
-        let result = match work(&tx).await {
-            Ok(()) => tx.flush_events().await,
-            Err(error) => Err(error),
-        };
+        let result = tx.perform(work).await;
         if tx.died() {
             // The simulated process stops for good here, so release the connection first: it may be the only one.
             tx.rollback().await?;

@@ -8,7 +8,7 @@ use sea_orm::{
     ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult, QuerySelect, Statement,
 };
 
-use super::{Point, Probe, database_now};
+use super::{Point, Probe, Work, database_now, row_level_security};
 use crate::clock::{Clock, Millis};
 use crate::events::PendingEvent;
 use crate::ids::Ids;
@@ -30,6 +30,8 @@ pub struct Tx {
     ids: Arc<dyn Ids>,
     database_clock: bool,
     probe: Option<Arc<dyn Probe>>,
+    /// The workspace to which row-level security limits the transaction.
+    workspace: Option<Arc<str>>,
     died: AtomicBool,
     pending: Mutex<Pending>,
 }
@@ -47,6 +49,7 @@ impl Tx {
         ids: Arc<dyn Ids>,
         database_clock: bool,
         probe: Option<Arc<dyn Probe>>,
+        workspace: Option<Arc<str>>,
     ) -> Self {
         Self {
             inner,
@@ -54,6 +57,7 @@ impl Tx {
             ids,
             database_clock,
             probe,
+            workspace,
             died: AtomicBool::new(false),
             pending: Mutex::default(),
         }
@@ -99,11 +103,34 @@ impl Tx {
         }
     }
 
+    /// Runs a query that has to see the rows of all workspaces, such as the check of a limit on the whole instance.
+    pub async fn of_all_workspaces<T>(&self, query: impl Future<Output = Result<T>>) -> Result<T> {
+        let Some(workspace_id) = &self.workspace else {
+            return query.await;
+        };
+        row_level_security::limit(&self.inner, "").await?;
+        let found = query.await;
+        if found.is_ok() {
+            // A failed query fails the transaction.
+            row_level_security::limit(&self.inner, workspace_id).await?;
+        }
+        found
+    }
+
+    /// Runs the work of the transaction and writes its events.
+    pub(super) async fn perform(&self, work: &Work) -> Result<()> {
+        if let Some(workspace_id) = &self.workspace {
+            row_level_security::limit(&self.inner, workspace_id).await?;
+        }
+        work(self).await?;
+        self.flush_events().await
+    }
+
     pub(super) fn died(&self) -> bool {
         self.died.load(Ordering::SeqCst)
     }
 
-    pub(super) async fn flush_events(&self) -> Result<()> {
+    async fn flush_events(&self) -> Result<()> {
         let events = std::mem::take(&mut self.pending.lock().unwrap_or_else(PoisonError::into_inner).events);
         if events.is_empty() {
             return Ok(());

@@ -10,8 +10,8 @@ use super::snapshot::{PhotoMapping, RemoteSnapshot, differences};
 use super::vocabulary::Vocabulary;
 use crate::identity::Caller;
 use crate::listings::{self, Listing, ListingState};
-use crate::store::Tx;
 use crate::store::entities::{photos, publish_jobs};
+use crate::store::{OfWorkspace, Tx};
 use crate::{Context, Error, Reason, Result, accounts, requests};
 
 /// The parameters of `AcceptRemoteChanges`.
@@ -107,7 +107,7 @@ fn photo_mapping(item: &OwnItem, photo_ids: &[String]) -> PhotoMapping {
 
 async fn exist(tx: &Tx, workspace_id: &str, ids: &[String]) -> Result<bool> {
     let query = photos::Entity::find()
-        .filter(photos::Column::WorkspaceId.eq(workspace_id))
+        .of_workspace(workspace_id)
         .filter(photos::Column::Id.is_in(ids.iter().map(String::as_str)));
     let found = tx.locked(query).all(tx).await?;
     Ok(ids.iter().all(|id| found.iter().any(|photo| photo.id == *id)))

@@ -10,8 +10,8 @@ use crate::events::{Kind, PendingEvent};
 use crate::identity::Caller;
 use crate::jobs::{self, NewJob};
 use crate::paging::{self, Order, Page, PageQuery, PageRequest, Position};
-use crate::store::Tx;
 use crate::store::entities::wardrobe_imports::{self, Column, Entity};
+use crate::store::{OfWorkspace, Tx};
 use crate::{Context, Error, Reason, Result, requests};
 
 /// The parameters of `ImportWardrobe`.
@@ -108,7 +108,7 @@ async fn request(tx: &Tx, workspace_id: &str, account_id: &str) -> Result<String
 /// Returns an import of the caller's workspace.
 pub async fn get(context: &Context, caller: &Caller, id: &str) -> Result<WardrobeImport> {
     let row = Entity::find_by_id(id)
-        .filter(Column::WorkspaceId.eq(caller.workspace_id.as_str()))
+        .of_workspace(&caller.workspace_id)
         .one(context.store.reader())
         .await?;
     row.map(WardrobeImport::from)
@@ -119,7 +119,7 @@ pub async fn get(context: &Context, caller: &Caller, id: &str) -> Result<Wardrob
 pub async fn list(context: &Context, caller: &Caller, page: &PageRequest) -> Result<Page<WardrobeImport>> {
     let method = (caller.workspace_id.as_str(), "ListWardrobeImports");
     let window = PageQuery::<Position>::open(&context.keys, paging::RESOURCES, method, &(), page)?;
-    let mut query = Entity::find().filter(Column::WorkspaceId.eq(caller.workspace_id.as_str()));
+    let mut query = Entity::find().of_workspace(&caller.workspace_id);
     if let Some(condition) = window.condition(Column::CreateTime, Column::Id, Order::NewestFirst) {
         query = query.filter(condition);
     }

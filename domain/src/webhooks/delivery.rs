@@ -10,9 +10,9 @@ use super::manage::unknown_types;
 use crate::clock::Millis;
 use crate::identity::Caller;
 use crate::paging::{self, Order, Page, PageQuery, PageRequest, Position};
-use crate::store::Store;
 use crate::store::entities::webhook_attempts;
 use crate::store::entities::webhook_deliveries::{Column, Entity, Model};
+use crate::store::{OfWorkspace, Store};
 use crate::{Context, Error, Result, Violation};
 
 /// The maximum number of attempts that `GetDelivery` returns.
@@ -139,7 +139,7 @@ pub async fn list_deliveries(
     }
     let method = (caller.workspace_id.as_str(), "ListDeliveries");
     let query_page = PageQuery::<Position>::open(&context.keys, paging::RESOURCES, method, filter, page)?;
-    let mut query = Entity::find().filter(Column::WorkspaceId.eq(caller.workspace_id.as_str()));
+    let mut query = Entity::find().of_workspace(&caller.workspace_id);
     if let Some(id) = &filter.endpoint_id {
         query = query.filter(Column::EndpointId.eq(id.as_str()));
     }
@@ -177,7 +177,7 @@ pub async fn list_deliveries(
 pub async fn get_delivery(context: &Context, caller: &Caller, id: &str) -> Result<Detail> {
     // One statement, so that state and attempts are consistent.
     let joined = Entity::find_by_id(id)
-        .filter(Column::WorkspaceId.eq(caller.workspace_id.as_str()))
+        .of_workspace(&caller.workspace_id)
         .find_also_related(webhook_attempts::Entity)
         .order_by_desc(webhook_attempts::Column::Number)
         .limit(SHOWN)
@@ -186,9 +186,7 @@ pub async fn get_delivery(context: &Context, caller: &Caller, id: &str) -> Resul
     let (rows, newest_first): (Vec<_>, Vec<_>) = joined.into_iter().unzip();
     let row = rows.into_iter().next();
     let row = row.ok_or_else(|| Error::not_found("webhook delivery", id))?;
-    let may_read = row
-        .resource_type
-        .is_none_or(|of| caller.scopes.contains(of.read_scope()));
+    let may_read = row.resource_type.is_none_or(|of| of.is_readable(&caller.scopes));
     Ok(Detail {
         body: may_read.then(|| row.body.clone()),
         delivery: row.into(),

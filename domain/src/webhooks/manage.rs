@@ -15,9 +15,9 @@ use crate::events::{Kind, PendingEvent};
 use crate::identity::{Caller, links};
 use crate::keys::sha256_hex;
 use crate::paging::{self, Order, Page, PageQuery, PageRequest, Position};
-use crate::store::Tx;
 use crate::store::entities::webhook_endpoints::{Column, Entity, Model};
 use crate::store::entities::{event_heads, webhook_attempts, webhook_deliveries};
+use crate::store::{OfWorkspace, Tx};
 use crate::{Context, Error, Reason, Result, Violation, accounts, is_plain, requests};
 
 /// The maximum length of a URL, in bytes.
@@ -122,16 +122,16 @@ pub async fn create(
         create_time: 0,
         update_time: 0,
         sequence: 0,
-        token_id: Some(caller.token_id.clone()),
+        token_id: Some(caller.creator_id().to_owned()),
         sealed_query: None,
     };
     address::set(context, &mut row, &input.url)?;
-    let token_id = caller.token_id.clone();
+    let creator = caller.clone();
     let (id, is_new) = context
         .store
         .write(move |tx| {
             let (mut row, parameters, request_id) = (row.clone(), parameters.clone(), request_id.clone());
-            let token_id = token_id.clone();
+            let creator = creator.clone();
             async move {
                 let request_id = request_id.as_deref();
                 if let Some(id) =
@@ -139,13 +139,13 @@ pub async fn create(
                 {
                     return Ok((id, false));
                 }
-                links::lock_live(tx, &row.workspace_id, &token_id).await?;
+                links::lock_live(tx, &creator).await?;
                 // The lock serialises the creation of endpoints, so that each call counts those of the others.
                 let head = tx
                     .locked(event_heads::Entity::find_by_id(row.workspace_id.as_str()))
                     .one(tx)
                     .await?;
-                let endpoints = Entity::find().filter(Column::WorkspaceId.eq(row.workspace_id.as_str()));
+                let endpoints = Entity::find().of_workspace(&row.workspace_id);
                 if endpoints.count(tx).await? >= ENDPOINTS_MAX {
                     let message =
                         format!("at most {ENDPOINTS_MAX} webhook endpoints are allowed; delete one first");
@@ -179,7 +179,7 @@ pub async fn create(
 pub async fn list(context: &Context, caller: &Caller, page: &PageRequest) -> Result<Page<Endpoint>> {
     let method = (caller.workspace_id.as_str(), "ListEndpoints");
     let query_page = PageQuery::<Position>::open(&context.keys, paging::RESOURCES, method, &(), page)?;
-    let mut query = Entity::find().filter(Column::WorkspaceId.eq(caller.workspace_id.as_str()));
+    let mut query = Entity::find().of_workspace(&caller.workspace_id);
     if let Some(condition) = query_page.condition(Column::CreateTime, Column::Id, Order::NewestFirst) {
         query = query.filter(condition);
     }
@@ -201,7 +201,7 @@ pub async fn list(context: &Context, caller: &Caller, page: &PageRequest) -> Res
 /// NOT_FOUND.
 pub async fn get(context: &Context, caller: &Caller, id: &str) -> Result<Endpoint> {
     let row = Entity::find_by_id(id)
-        .filter(Column::WorkspaceId.eq(caller.workspace_id.as_str()))
+        .of_workspace(&caller.workspace_id)
         .one(context.store.reader())
         .await?;
     row.map(Endpoint::from).ok_or_else(|| not_found(id))
@@ -240,7 +240,7 @@ pub async fn update(
                     return Ok(());
                 }
                 if fields.contains(&"url") {
-                    links::lock_live(tx, workspace_id, &caller.token_id).await?;
+                    links::lock_live(tx, &caller).await?;
                 }
                 let row = load(tx, workspace_id, &update.id).await?;
                 if update
@@ -309,7 +309,7 @@ pub async fn delete(context: &Context, caller: &Caller, id: &str, request_id: Op
 
 /// Loads the row of an endpoint and locks it until the end of the transaction.
 pub(super) async fn load(tx: &Tx, workspace_id: &str, id: &str) -> Result<Model> {
-    let query = Entity::find_by_id(id).filter(Column::WorkspaceId.eq(workspace_id));
+    let query = Entity::find_by_id(id).of_workspace(workspace_id);
     tx.locked(query).one(tx).await?.ok_or_else(|| not_found(id))
 }
 

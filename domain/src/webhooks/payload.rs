@@ -33,7 +33,7 @@ pub fn types() -> Vec<String> {
 /// The body never contains confirm tokens, secrets or cookies, because no resource contains them. File keys and signed
 /// URLs of the site are removed from the resource.
 pub fn body(event: &Event, scopes: &Scopes) -> Result<String> {
-    let resource = if scopes.contains(event.resource_type.read_scope()) {
+    let resource = if event.resource_type.is_readable(scopes) {
         let stored = serde_json::from_str(&event.payload)?;
         Some(public(event.resource_type, stored))
     } else {
@@ -53,7 +53,7 @@ pub fn body(event: &Event, scopes: &Scopes) -> Result<String> {
 
 /// Removes the resource from a body if the scopes do not include its read scope.
 pub fn narrow_body(body: String, resource_type: Option<ResourceType>, scopes: &Scopes) -> Result<String> {
-    if resource_type.is_none_or(|resource_type| scopes.contains(resource_type.read_scope())) {
+    if resource_type.is_none_or(|resource_type| resource_type.is_readable(scopes)) {
         return Ok(body);
     }
     let mut value: Value = serde_json::from_str(&body)?;

@@ -15,9 +15,9 @@ use super::{Delivery, DeliveryState, EndpointState};
 use crate::clock::Millis;
 use crate::events::{Event, Kind, ResourceType};
 use crate::identity::Caller;
-use crate::store::Tx;
 use crate::store::entities::webhook_deliveries::{Column, Entity, Model};
 use crate::store::entities::webhook_endpoints;
+use crate::store::{OfWorkspace, Tx};
 use crate::{Context, Error, Reason, Result, Violation, requests};
 
 const SEND_TEST: &str = "SendTest";
@@ -108,7 +108,7 @@ pub async fn replay(
 ) -> Result<Delivery> {
     requests::once(context, caller, REPLAY, id, request_id, |tx, workspace_id, id| {
         async move {
-            let query = Entity::find_by_id(id).filter(Column::WorkspaceId.eq(workspace_id));
+            let query = Entity::find_by_id(id).of_workspace(workspace_id);
             let row = query.one(tx).await?;
             let row = row.ok_or_else(|| Error::not_found("webhook delivery", id))?;
             enabled(tx, workspace_id, &row.endpoint_id).await?;

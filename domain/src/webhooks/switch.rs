@@ -58,7 +58,7 @@ pub async fn enable(context: &Context, caller: &Caller, id: &str) -> Result<Endp
         .write(move |tx| {
             let (caller, id) = (caller_.clone(), id.clone());
             async move {
-                links::lock_live(tx, &caller.workspace_id, &caller.token_id).await?;
+                links::lock_live(tx, &caller).await?;
                 let mut row = load(tx, &caller.workspace_id, &id).await?;
                 if row.state == EndpointState::Enabled {
                     return Ok(());

@@ -29,7 +29,7 @@ pub(super) async fn check(tx: &Tx, row: &Model, now: Millis) -> Result<bool> {
 /// Assigns an endpoint to the caller's token, and limits its scopes to the scopes of both tokens.
 pub(super) fn assign(row: &mut Model, caller: &Caller) -> Result<()> {
     narrow(row, &caller.scopes)?;
-    row.token_id = Some(caller.token_id.clone());
+    row.token_id = Some(caller.creator_id().to_owned());
     Ok(())
 }
 

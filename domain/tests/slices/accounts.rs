@@ -139,6 +139,7 @@ async fn automated_mode_needs_an_acknowledgement() {
             mode,
             automated_acknowledged,
             request_id: None,
+            second_account_acknowledged: false,
         };
         accounts::set_mode(&world.context, &world.caller, set).await
     };
@@ -307,6 +308,7 @@ async fn account_of_another_workspace_is_not_found() {
         mode: Mode::Manual,
         automated_acknowledged: false,
         request_id: None,
+        second_account_acknowledged: false,
     };
     assert_eq!(
         reason(accounts::set_mode(context, &stranger, set).await),
@@ -340,6 +342,7 @@ async fn member_of_another_site_is_not_recorded() {
         mode: Mode::Manual,
         automated_acknowledged: false,
         request_id: None,
+        second_account_acknowledged: false,
     };
     accounts::set_mode(&world.context, &world.caller, set)
         .await

@@ -1,6 +1,6 @@
 use sea_orm::EntityTrait;
 use vintedbot_domain::Reason;
-use vintedbot_domain::identity::{self, NewToken, Revoke, Scope};
+use vintedbot_domain::identity::{self, Access, NewToken, Revoke, Role, Scope};
 use vintedbot_domain::store::entities::api_tokens;
 
 use crate::support::{START, World, page, reason, request_id, violated};
@@ -21,7 +21,7 @@ async fn token_secret_is_shown_once_and_stored_as_a_hash() {
         .await
         .expect("made");
     let secret = created.secret.expect("is shown");
-    assert!(secret.expose().starts_with("vb_") && secret.expose().len() == 46);
+    assert!(secret.expose().starts_with("vb_") && secret.expose().len() == 52);
     assert_eq!(format!("{secret:?}"), "Secret");
 
     let rows = api_tokens::Entity::find()
@@ -56,11 +56,18 @@ async fn token_grants_only_its_workspace_and_scopes() {
         .await
         .expect("is known");
     assert_eq!(
-        (&caller.workspace_id, &caller.token_id),
+        (&caller.workspace_id, &caller.credential_id),
         (&world.caller.workspace_id, &created.token.id)
     );
-    caller.require(Scope::MediaRead).expect("has it");
-    let refusal = caller.require(Scope::MediaWrite).expect_err("lacks it");
+    let access = |scope| Access {
+        scopes: [scope].into_iter().collect(),
+        people_only: false,
+        role: Role::Viewer,
+    };
+    caller.authorize(&access(Scope::MediaRead)).expect("has it");
+    let refusal = caller
+        .authorize(&access(Scope::MediaWrite))
+        .expect_err("lacks it");
     assert_eq!(refusal.reason(), Some(Reason::InsufficientScope));
 
     let wider = identity::create_token(&world.context, &caller, token(&["auth:manage"])).await;
@@ -98,7 +105,7 @@ async fn every_kind_of_invalid_token_is_refused() {
     let late = identity::authenticate(&world.context, Some(secret.expose())).await;
     assert_eq!(reason(late), Some(Reason::TokenExpired));
 
-    let token_id = world.caller.token_id.clone();
+    let token_id = world.caller.credential_id.clone();
     let revoked = identity::revoke_token(&world.context, &world.caller, Revoke::of(&token_id))
         .await
         .expect("revoked");
@@ -166,16 +173,21 @@ async fn inactive_tokens_are_listed_only_on_demand() {
             .len()
     };
     assert_eq!((list(false).await, list(true).await), (1, 2));
-    let foreign = identity::revoke_token(&world.context, &stranger, Revoke::of(&world.caller.token_id)).await;
+    let foreign =
+        identity::revoke_token(&world.context, &stranger, Revoke::of(&world.caller.credential_id)).await;
     assert_eq!(reason(foreign), Some(Reason::NotFound));
 }
 
 #[tokio::test]
-async fn whoami_names_workspace_and_token() {
+async fn get_me_names_workspace_and_token() {
     let world = World::new().await;
-    let (name, token) = identity::who_am_i(&world.context, &world.caller)
+    let me = identity::get_me(&world.context, &world.caller)
         .await
         .expect("an answer");
-    assert_eq!((name.as_str(), &token.id), ("workspace", &world.caller.token_id));
+    let token = me.token.expect("a token");
+    assert_eq!(
+        (me.workspace_name.as_str(), &token.id),
+        ("workspace", &world.caller.credential_id)
+    );
     assert_eq!(token.scopes.iter().count(), Scope::ALL.len());
 }

@@ -310,6 +310,7 @@ async fn mode_change_cancels_confirmed_removals() {
         mode: Mode::Manual,
         automated_acknowledged: false,
         request_id: None,
+        second_account_acknowledged: false,
     };
     accounts::set_mode(&fixture.world.context, &fixture.world.caller, set)
         .await

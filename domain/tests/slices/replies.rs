@@ -241,6 +241,7 @@ async fn intent_checks_consent_again() {
         mode: Mode::Manual,
         automated_acknowledged: false,
         request_id: None,
+        second_account_acknowledged: false,
     };
     accounts::set_mode(&world.context, &world.caller, manual)
         .await

@@ -371,6 +371,7 @@ async fn mode_change_cancels_unsent_replies() {
         mode: Mode::Manual,
         automated_acknowledged: false,
         request_id: None,
+        second_account_acknowledged: false,
     };
     accounts::set_mode(&fixture.world.context, &fixture.world.caller, set)
         .await

@@ -247,6 +247,7 @@ async fn mode_change_cancels_every_schedule() {
         mode: Mode::Manual,
         automated_acknowledged: false,
         request_id: None,
+        second_account_acknowledged: false,
     };
     let (_, cancelled) = accounts::set_mode(&fixture.world.context, &fixture.world.caller, set)
         .await

@@ -1,7 +1,8 @@
 //! An instance in memory with a clock that only moves when a test advances it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use futures::FutureExt as _;
 use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
@@ -11,7 +12,7 @@ use vintedbot_domain::accounts::{self, Account, Mode, NewAccount};
 use vintedbot_domain::catalog::Catalogs;
 use vintedbot_domain::clock::{Clock, Millis};
 use vintedbot_domain::events::{self, Event, Feed};
-use vintedbot_domain::identity::{self, Caller};
+use vintedbot_domain::identity::{self, Caller, Mail, Mailer, People};
 use vintedbot_domain::ids::SystemIds;
 use vintedbot_domain::instance;
 use vintedbot_domain::jobs::JobNotifier;
@@ -48,12 +49,48 @@ impl Clock for TestClock {
     }
 }
 
+/// A mailer that remembers what it was given.
+#[derive(Debug, Default)]
+pub struct Mails(Mutex<Vec<Mail>>);
+
+#[async_trait::async_trait]
+impl Mailer for Mails {
+    async fn send(&self, mail: Mail) -> Result<(), String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(mail);
+        Ok(())
+    }
+}
+
+impl Mails {
+    /// Waits for the next mail and takes it.
+    pub async fn next(&self) -> Mail {
+        for _ in 0..1_000 {
+            if let Some(mail) = self.take() {
+                return mail;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("there is no mail");
+    }
+
+    fn take(&self) -> Option<Mail> {
+        let mut mails = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        (!mails.is_empty()).then(|| mails.remove(0))
+    }
+
+    /// Returns whether no mail waits.
+    pub fn is_empty(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+}
+
 /// An instance and the caller of its first workspace, who has every scope.
 pub struct World {
     pub context: Context,
     pub caller: Caller,
     pub clock: Arc<TestClock>,
     pub secret: String,
+    pub mails: Arc<Mails>,
     _folder: TempDir,
 }
 
@@ -75,7 +112,13 @@ impl World {
         let started = instance::start(&store, folder.path(), "0.1.0", "0.1.0")
             .await
             .expect("starts");
+        let mails = Arc::new(Mails::default());
         let context = Context {
+            people: Arc::new(People::new(
+                &started.instance_id,
+                "https://bot.example",
+                mails.clone(),
+            )),
             store,
             keys: Arc::new(Keys::new([7; 32])),
             files: Arc::new(PhotoFiles::open(&folder.path().join("media")).expect("opens")),
@@ -104,6 +147,7 @@ impl World {
             caller,
             clock,
             secret,
+            mails,
             _folder: folder,
         }
     }
@@ -198,6 +242,7 @@ pub fn new_account(name: &str) -> NewAccount {
         language: String::new(),
         mode: Some(Mode::Mock),
         request_id: None,
+        second_account_acknowledged: true,
     }
 }
 

@@ -17,8 +17,8 @@ use crate::events::{Kind, PendingEvent};
 use crate::identity::Caller;
 use crate::jobs::{self, Answer, Claim, NewJob, Outcome};
 use crate::keys::sha256_hex;
-use crate::store::Tx;
 use crate::store::entities::{accounts as account_rows, jobs as job_rows, sessions};
+use crate::store::{OfWorkspace, Tx};
 use crate::{Context, Error, Reason, Result, Violation, publishing, requests};
 
 const METHOD: &str = "ImportSession";
@@ -262,7 +262,7 @@ async fn limit(tx: &Tx, context: &Context, workspace_id: &str, now: Millis) -> R
     let times: Vec<Millis> = job_rows::Entity::find()
         .select_only()
         .column(job_rows::Column::CreateTime)
-        .filter(job_rows::Column::WorkspaceId.eq(workspace_id))
+        .of_workspace(workspace_id)
         .filter(job_rows::Column::Kind.eq(jobs::Kind::ImportSession))
         .filter(job_rows::Column::CreateTime.gt(now - HOUR))
         .order_by_desc(job_rows::Column::CreateTime)

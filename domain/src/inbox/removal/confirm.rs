@@ -12,8 +12,8 @@ use crate::inbox::open::refuse_open_replies;
 use crate::inbox::replies::may_act_on;
 use crate::inbox::{Thread, get, row};
 use crate::keys::{Keys, Purpose, sha256_hex};
-use crate::store::Tx;
 use crate::store::entities::{accounts as account_rows, replies, threads};
+use crate::store::{OfWorkspace, Tx};
 use crate::{Context, Error, Reason, Result, jobs, requests};
 
 const METHOD: &str = "ConfirmThreadRemoval";
@@ -140,9 +140,10 @@ async fn queue(tx: &Tx, row: &threads::Model, due: Millis) -> Result<()> {
 }
 
 async fn find(tx: &Tx, workspace_id: &str, id: &str) -> Result<threads::Model> {
-    let found = threads::Entity::find_by_id(id).one(tx).await?;
+    let found = threads::Entity::find_by_id(id).of_workspace(workspace_id);
+    let found = found.one(tx).await?;
     found
-        .filter(|row| row.workspace_id == workspace_id && row.delete_time.is_none())
+        .filter(|row| row.delete_time.is_none())
         .ok_or_else(|| Error::not_found("thread", id))
 }
 

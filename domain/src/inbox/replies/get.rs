@@ -8,6 +8,7 @@ use crate::clock::Millis;
 use crate::identity::Caller;
 use crate::inbox::{Reply, ReplyState};
 use crate::paging::{self, Order, Page, PageQuery, PageRequest, Position};
+use crate::store::OfWorkspace;
 use crate::store::entities::replies::{Column, Entity, Model};
 use crate::{Context, Error, Result};
 
@@ -43,7 +44,7 @@ pub async fn get_with_token(
 
 async fn find(context: &Context, caller: &Caller, id: &str) -> Result<Model> {
     Entity::find_by_id(id)
-        .filter(Column::WorkspaceId.eq(caller.workspace_id.as_str()))
+        .of_workspace(&caller.workspace_id)
         .one(context.store.reader())
         .await?
         .ok_or_else(|| Error::not_found("reply", id))
@@ -58,7 +59,7 @@ pub async fn list(
 ) -> Result<Page<Reply>> {
     let method = (caller.workspace_id.as_str(), "ListReplies");
     let window = PageQuery::<Position>::open(&context.keys, paging::RESOURCES, method, filter, page)?;
-    let mut query = Entity::find().filter(Column::WorkspaceId.eq(caller.workspace_id.as_str()));
+    let mut query = Entity::find().of_workspace(&caller.workspace_id);
     if !filter.thread_id.is_empty() {
         query = query.filter(Column::ThreadId.eq(filter.thread_id.as_str()));
     }

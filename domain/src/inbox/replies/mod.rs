@@ -34,8 +34,8 @@ use crate::accounts::AccountState;
 use crate::clock::Millis;
 use crate::events::{Kind, PendingEvent};
 use crate::publishing::{EffectKind, EffectState};
-use crate::store::Tx;
 use crate::store::entities::{accounts, effects, jobs as work_rows, messages, replies};
+use crate::store::{OfWorkspace, Tx};
 use crate::{Error, Reason, Result, jobs};
 
 /// The maximum number of photos of a reply.
@@ -69,10 +69,9 @@ async fn load(tx: &Tx, id: &str) -> Result<replies::Model> {
 
 /// Loads the caller's reply and its account and locks both, the account first.
 async fn load_owned(tx: &Tx, workspace_id: &str, id: &str) -> Result<(accounts::Model, replies::Model)> {
-    let found = replies::Entity::find_by_id(id).one(tx).await?;
-    let found = found
-        .filter(|row| row.workspace_id == workspace_id)
-        .ok_or_else(|| Error::not_found("reply", id))?;
+    let found = replies::Entity::find_by_id(id).of_workspace(workspace_id);
+    let found = found.one(tx).await?;
+    let found = found.ok_or_else(|| Error::not_found("reply", id))?;
     let account = lock_account(tx, &found.account_id).await?;
     Ok((account, load(tx, id).await?))
 }

@@ -10,8 +10,8 @@ use crate::events::Kind;
 use crate::identity::Caller;
 use crate::inbox::{Author, Reply, ReplyState};
 use crate::publishing::EffectState;
-use crate::store::Tx;
 use crate::store::entities::{messages, replies};
+use crate::store::{OfWorkspace, Tx};
 use crate::{Context, Error, Reason, Result, requests};
 
 /// What the person saw on the site.
@@ -98,7 +98,8 @@ async fn run(tx: &Tx, row: replies::Model, resolution: &Resolution, watch_ms: i6
 }
 
 async fn own_message(tx: &Tx, row: &replies::Model, id: &str) -> Result<messages::Model> {
-    let message = messages::Entity::find_by_id(id).one(tx).await?;
+    let message = messages::Entity::find_by_id(id).of_workspace(&row.workspace_id);
+    let message = message.one(tx).await?;
     message
         .filter(|one| {
             one.thread_id == row.thread_id && one.author == Author::Account && one.reply_id.is_none()

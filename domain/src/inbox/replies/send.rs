@@ -14,8 +14,8 @@ use crate::identity::Caller;
 use crate::inbox::text::check_text;
 use crate::inbox::{Reply, ReplyState, Thread};
 use crate::keys::sha256_hex;
-use crate::store::Tx;
 use crate::store::entities::{people, photos, replies, threads};
+use crate::store::{OfWorkspace, Tx};
 use crate::{Context, Error, Reason, Result, Violation, media, requests};
 
 /// The parameters of `SendReply`.
@@ -101,9 +101,10 @@ fn checked(send: &Send) -> Result<String> {
 }
 
 async fn insert(tx: &Tx, context: &Context, workspace_id: &str, send: &Send) -> Result<Reply> {
-    let found = threads::Entity::find_by_id(&send.thread_id).one(tx).await?;
+    let found = threads::Entity::find_by_id(&send.thread_id).of_workspace(workspace_id);
+    let found = found.one(tx).await?;
     let found = found
-        .filter(|row| row.workspace_id == workspace_id && row.delete_time.is_none())
+        .filter(|row| row.delete_time.is_none())
         .ok_or_else(|| Error::not_found("thread", &send.thread_id))?;
     let account = lock_account(tx, &found.account_id).await?;
     let thread = tx
@@ -190,7 +191,7 @@ async fn insert(tx: &Tx, context: &Context, workspace_id: &str, send: &Send) -> 
 /// Returns the SHA-256 of the caller's photos, in order.
 async fn hashes(tx: &Tx, workspace_id: &str, ids: &[String]) -> Result<Vec<String>> {
     let found = photos::Entity::find()
-        .filter(photos::Column::WorkspaceId.eq(workspace_id))
+        .of_workspace(workspace_id)
         .filter(photos::Column::Id.is_in(ids.iter().map(String::as_str)))
         .all(tx)
         .await?;

@@ -13,8 +13,8 @@ use super::merge;
 use crate::clock::Millis;
 use crate::events::{Kind, PendingEvent};
 use crate::inbox::{Author, Content, RemovalState, Thread, replies};
-use crate::store::Tx;
 use crate::store::entities::{accounts, messages, people, remote_items, threads};
+use crate::store::{OfWorkspace, Tx};
 use crate::{Context, Error, Result, listings, search};
 
 /// An inbox row may still change within the second of its update time. It counts as final this long after that time, by
@@ -245,7 +245,7 @@ async fn person(
         .exec_without_returning(tx)
         .await?;
     let row = people::Entity::find()
-        .filter(people::Column::WorkspaceId.eq(new.workspace_id.as_str()))
+        .of_workspace(&new.workspace_id)
         .filter(people::Column::Site.eq(new.site.as_str()))
         .filter(people::Column::MemberId.eq(new.member_id.as_str()))
         .one(tx)

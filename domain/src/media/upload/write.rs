@@ -15,8 +15,8 @@ use crate::media::pipeline::Processed;
 use crate::media::pipeline::likeness::{self, HashIndex, NEAR_DUPLICATE};
 use crate::media::removal::{clear_tombstone, remove_unused};
 use crate::media::{NearDuplicate, Photo, file_error, files, limit, mark_used};
-use crate::store::Tx;
 use crate::store::entities::photos;
+use crate::store::{self, OfWorkspace, Tx};
 use crate::{Context, Error, Result};
 
 /// The maximum number of near-duplicates that are stored with a photo.
@@ -57,9 +57,9 @@ where
         }
     };
     // In a spawned task, so a cancelled caller cannot leave a file without its row or its removal.
-    let context = context.clone();
+    let (context, workspace_id) = (context.clone(), workspace_id.to_owned());
     let finished = tokio::spawn(async move {
-        let result = work.await;
+        let result = store::within(&workspace_id, work).await;
         if result.is_err()
             && let Err(error) = remove_unused(&context, &sha256s).await
         {
@@ -125,7 +125,7 @@ async fn count_new(tx: &Tx, workspace_id: &str, prepared: &Prepared) -> Result<u
         .map(|(photo, _)| photo.sha256.as_str())
         .collect();
     let known = photos::Entity::find()
-        .filter(photos::Column::WorkspaceId.eq(workspace_id))
+        .of_workspace(workspace_id)
         .filter(photos::Column::Sha256.is_in(wanted.iter().copied()))
         .count(tx)
         .await?;
@@ -140,7 +140,7 @@ async fn hashes_of(context: &Context, workspace_id: &str) -> Result<Arc<Hashes>>
     let rows: Vec<(String, i64)> = photos::Entity::find()
         .select_only()
         .columns([photos::Column::Id, photos::Column::PerceptualHash])
-        .filter(photos::Column::WorkspaceId.eq(workspace_id))
+        .of_workspace(workspace_id)
         .into_tuple()
         .all(context.store.reader())
         .await?;
@@ -163,7 +163,7 @@ async fn write_row(
         .into());
     }
     let same = photos::Entity::find()
-        .filter(photos::Column::WorkspaceId.eq(workspace_id))
+        .of_workspace(workspace_id)
         .filter(photos::Column::Sha256.eq(processed.sha256.as_str()));
     if let Some(row) = same.clone().one(tx).await? {
         // A repeated upload shows that the caller intends to use the photo, so the cleanup must not remove it.

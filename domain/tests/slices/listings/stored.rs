@@ -279,6 +279,7 @@ async fn listing_names_its_publish_job_until_it_ends() {
         mode: Mode::Manual,
         automated_acknowledged: false,
         request_id: None,
+        second_account_acknowledged: false,
     };
     let (_, cancelled) = accounts::set_mode(&world.context, &world.caller, set)
         .await

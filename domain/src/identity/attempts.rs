@@ -1,0 +1,156 @@
+//! Limits on attempts, such as failed sign-ins of a person, in windows of 15 minutes.
+//!
+//! The counters are rows, so that all processes of an instance count together. A counter does not depend on whether the
+//! person exists.
+
+use std::net::IpAddr;
+
+use futures::FutureExt;
+use sea_orm::sea_query::Value;
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, Statement};
+
+use super::Client;
+use crate::clock::{Millis, rfc3339};
+use crate::keys::sha256_hex;
+use crate::store::entities::attempts::{Column, Entity};
+use crate::store::{Store, Tx};
+use crate::{Context, Error, Reason, Result};
+
+/// The length of a window.
+const WINDOW: Millis = 15 * 60_000;
+/// Mails to one address in a window.
+const MAILS_PER_ADDRESS: i64 = 3;
+
+/// A counter with its maximum.
+#[derive(Clone, Debug)]
+pub(super) struct Counter {
+    subject: String,
+    max: i64,
+    limit: &'static str,
+}
+
+/// Returns the counters of an attempt to prove to be the person with this address.
+pub(super) fn of_proof(context: &Context, client: &Client, email: &str) -> Vec<Counter> {
+    let people = &context.settings.people;
+    let mut counters = vec![Counter {
+        subject: format!("proof {}", sha256_hex(email)),
+        max: people.failures_per_account,
+        limit: "failures_per_account",
+    }];
+    counters.extend(of_client(context, client));
+    counters
+}
+
+/// Returns the counters of a call that mails to this address.
+pub(super) fn of_mail(context: &Context, client: &Client, email: &str) -> Vec<Counter> {
+    let mut counters = vec![Counter {
+        subject: format!("mail {}", sha256_hex(email)),
+        max: MAILS_PER_ADDRESS,
+        limit: "mails_per_address",
+    }];
+    counters.extend(of_client(context, client));
+    counters
+}
+
+/// Returns the counter of the client's address, which also limits guesses of mailed tokens.
+pub(super) fn of_client(context: &Context, client: &Client) -> Option<Counter> {
+    let network = match client.address? {
+        IpAddr::V4(address) => address.to_string(),
+        // One client usually has a whole /64 network.
+        IpAddr::V6(address) => match address.to_ipv4_mapped() {
+            Some(address) => address.to_string(),
+            None => format!("{:?}", &address.segments()[..4]),
+        },
+    };
+    Some(Counter {
+        subject: format!("client {}", sha256_hex(network)),
+        max: context.settings.people.failures_per_address,
+        limit: "failures_per_address",
+    })
+}
+
+/// Counts an attempt before it is made, so that concurrent attempts count too. A success is forgiven afterwards.
+///
+/// # Errors
+/// RATE_LIMITED if a counter has reached its maximum. The attempt then is not counted.
+pub(super) async fn begin(context: &Context, counters: &[Counter]) -> Result<()> {
+    let counters = counters.to_vec();
+    context
+        .store
+        .write(move |tx| {
+            let counters = counters.clone();
+            async move { count(tx, &counters).await }.boxed()
+        })
+        .await
+}
+
+/// Counts an attempt in the caller's transaction, as [`begin`] does in its own.
+pub(super) async fn count(tx: &Tx, counters: &[Counter]) -> Result<()> {
+    let now = tx.now().await?;
+    for counter in counters {
+        let statement = Statement::from_sql_and_values(
+            tx.get_database_backend(),
+            "INSERT INTO attempts (subject, count, window_end) VALUES ($1, 1, $2) ON CONFLICT (subject) DO \
+                         UPDATE SET count = CASE WHEN attempts.window_end <= $3 THEN 1 ELSE attempts.count + 1 END, \
+                         window_end = CASE WHEN attempts.window_end <= $3 THEN $2 ELSE attempts.window_end END \
+                         RETURNING count, window_end",
+            [
+                Value::from(counter.subject.as_str()),
+                Value::from(now + WINDOW),
+                Value::from(now),
+            ],
+        );
+        let row = tx.query_one_raw(statement).await?;
+        let row = row.ok_or_else(|| Error::Internal("a counter returned no row".to_owned()))?;
+        if row.try_get::<i64>("", "count")? > counter.max {
+            return Err(exceeded(counter, row.try_get("", "window_end")?, now));
+        }
+    }
+    Ok(())
+}
+
+fn exceeded(counter: &Counter, window_end: Millis, now: Millis) -> Error {
+    Error::rejected(Reason::RateLimited, "too many attempts; wait before the next one")
+        .with("limit", counter.limit)
+        .with("available_time", rfc3339(window_end))
+        .retry_after((window_end - now).max(1))
+}
+
+/// Takes back the count of a successful attempt, and all failures of the person.
+pub(super) async fn forgive(context: &Context, counters: &[Counter]) -> Result<()> {
+    let counters = counters.to_vec();
+    context
+        .store
+        .write(move |tx| {
+            let counters = counters.clone();
+            async move {
+                for counter in &counters {
+                    let sql = if counter.subject.starts_with("proof ") {
+                        "DELETE FROM attempts WHERE subject = $1"
+                    } else {
+                        "UPDATE attempts SET count = count - 1 WHERE subject = $1 AND count > 0"
+                    };
+                    let values = [Value::from(counter.subject.as_str())];
+                    let statement = Statement::from_sql_and_values(tx.get_database_backend(), sql, values);
+                    tx.execute_raw(statement).await?;
+                }
+                Ok(())
+            }
+            .boxed()
+        })
+        .await
+}
+
+/// Removes counters whose window is over.
+pub(super) async fn purge(store: &Store, now: Millis) -> Result<()> {
+    store
+        .write(move |tx| {
+            async move {
+                let over = Entity::delete_many().filter(Column::WindowEnd.lte(now));
+                over.exec(tx).await?;
+                Ok(())
+            }
+            .boxed()
+        })
+        .await
+}

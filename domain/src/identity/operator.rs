@@ -1,0 +1,144 @@
+//! What the operator of an instance does to people, from the command line. It needs access to the database and the key,
+//! and so no sign-in.
+
+use futures::FutureExt;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
+use vintedbot_marketplace::text;
+
+use super::user::{self, NewPerson};
+use super::{Password, Role, User, email, mail_tokens, registration, revoke, sessions};
+use crate::store::entities::{users, workspaces};
+use crate::{Context, Error, Result};
+
+/// A person that the operator creates.
+#[derive(Clone, Debug)]
+pub struct NewUser {
+    pub email: String,
+    pub display_name: String,
+    pub password: Password,
+    pub role: Role,
+    pub workspace_id: String,
+}
+
+/// Creates a person, whose address counts as verified.
+///
+/// # Errors
+/// All violations at once; NOT_FOUND for the workspace; EMAIL_TAKEN.
+pub async fn create_user(context: &Context, new: NewUser) -> Result<User> {
+    let address = email::normalize(&new.email);
+    let name = text::normalize_name(&new.display_name).trim().to_owned();
+    let mut violations = Vec::new();
+    violations.extend(email::check("email", &address));
+    violations.extend(new.password.check_new("password", &[&address, &name]));
+    violations.extend(user::check_name("display_name", &name));
+    if !violations.is_empty() {
+        return Err(Error::Invalid(violations));
+    }
+    let password_hash = context.people.hasher.hash(&new.password, &*context.ids).await?;
+    let row = context
+        .store
+        .write(move |tx| {
+            let person = NewPerson {
+                workspace_id: new.workspace_id.clone(),
+                email: address.clone(),
+                display_name: name.clone(),
+                role: new.role,
+                password_hash: password_hash.clone(),
+            };
+            async move {
+                let workspace = workspaces::Entity::find_by_id(&person.workspace_id)
+                    .one(tx)
+                    .await?;
+                if workspace.is_none() {
+                    return Err(Error::not_found("workspace", &person.workspace_id));
+                }
+                if registration::is_taken(tx, &person.email).await? {
+                    return Err(registration::taken());
+                }
+                user::create(tx, person).await
+            }
+            .boxed()
+        })
+        .await?;
+    Ok(row.into())
+}
+
+/// Lists the people of all workspaces, by address.
+pub async fn list_users(context: &Context) -> Result<Vec<User>> {
+    let all = users::Entity::find().order_by_asc(users::Column::Email);
+    let rows = all.all(context.store.reader()).await?;
+    Ok(rows.into_iter().map(User::from).collect())
+}
+
+/// Sets a new password and ends all sessions of a person.
+///
+/// # Errors
+/// NOT_FOUND; a violation of `password`.
+pub async fn reset_password(context: &Context, email: &str, new: Password) -> Result<User> {
+    if let Some(violation) = new.check_new("password", &[email]) {
+        return Err(Error::Invalid(vec![violation]));
+    }
+    let hash = context.people.hasher.hash(&new, &*context.ids).await?;
+    change(context, email, true, move |row, _| {
+        row.password_hash.clone_from(&hash)
+    })
+    .await
+}
+
+/// Removes the second factor of a person who lost it, and ends all their sessions.
+///
+/// # Errors
+/// NOT_FOUND.
+pub async fn reset_second_factor(context: &Context, email: &str) -> Result<User> {
+    change(context, email, true, |row, _| {
+        row.sealed_second_factor = None;
+        row.second_factor_enabled = false;
+        row.recovery_hashes = "[]".to_owned();
+    })
+    .await
+}
+
+/// Disables a person and ends their sessions, the API tokens that they created, and the webhook endpoints of both. Or
+/// enables the person again, which does not restore these.
+///
+/// # Errors
+/// NOT_FOUND.
+pub async fn set_disabled(context: &Context, email: &str, disabled: bool) -> Result<User> {
+    change(context, email, disabled, move |row, now| {
+        row.disable_time = disabled.then(|| row.disable_time.unwrap_or(now));
+    })
+    .await
+}
+
+async fn change(
+    context: &Context,
+    email: &str,
+    ends_sessions: bool,
+    change: impl Fn(&mut users::Model, i64) + Send + Sync + 'static,
+) -> Result<User> {
+    let email = email::normalize(email);
+    let change = std::sync::Arc::new(change);
+    let row = context
+        .store
+        .write(move |tx| {
+            let (email, change) = (email.clone(), std::sync::Arc::clone(&change));
+            async move {
+                let found = users::Entity::find().filter(users::Column::Email.eq(email.as_str()));
+                let row = tx.locked(found).one(tx).await?;
+                let mut row = row.ok_or_else(|| Error::not_found("user", &email))?;
+                change(&mut row, tx.now().await?);
+                if ends_sessions {
+                    sessions::end_all(tx, &row.id, None).await?;
+                    mail_tokens::forget(tx, &row.id).await?;
+                }
+                if row.disable_time.is_some() {
+                    revoke::end_creations(tx, &row.workspace_id, &row.id).await?;
+                }
+                user::save(tx, row.clone()).await?;
+                Ok(row)
+            }
+            .boxed()
+        })
+        .await?;
+    Ok(row.into())
+}

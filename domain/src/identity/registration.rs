@@ -1,0 +1,262 @@
+//! `Register`, `VerifyEmail`.
+
+use futures::FutureExt;
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder};
+use serde::{Deserialize, Serialize};
+use vintedbot_marketplace::text;
+
+use super::mail_tokens::{self, Purpose};
+use super::user::{self, NewPerson};
+use super::{Client, Mail, Password, Role, attempts, email, invitations, workspace};
+use crate::settings;
+use crate::store::Tx;
+use crate::store::entities::{users, workspaces};
+use crate::{Context, Error, Reason, Result, is_plain};
+
+/// The parameters of a registration.
+#[derive(Clone, Debug)]
+pub struct Registration {
+    pub email: String,
+    pub password: Password,
+    pub display_name: String,
+    /// Empty: the display name.
+    pub workspace_name: String,
+    /// Empty: none.
+    pub invitation_token: String,
+}
+
+/// A registration that waits for the verification of its address.
+#[derive(Serialize, Deserialize)]
+struct Pending {
+    password_hash: String,
+    display_name: String,
+    workspace_name: String,
+}
+
+/// Registers a person. Returns whether the address has to be verified first.
+///
+/// Without an invitation, the answer and its duration do not tell whether the address has a person: the password is
+/// hashed in any case, and the rest is done after the answer.
+///
+/// # Errors
+/// All violations at once; REGISTRATION_CLOSED; INVITATION_INVALID; EMAIL_TAKEN with an invitation; RATE_LIMITED.
+pub async fn register(context: &Context, client: &Client, registration: Registration) -> Result<bool> {
+    let address = email::normalize(&registration.email);
+    let name = text::normalize_name(&registration.display_name).trim().to_owned();
+    let workspace_name = text::normalize_name(&registration.workspace_name)
+        .trim()
+        .to_owned();
+    let mut violations = Vec::new();
+    violations.extend(email::check("email", &address));
+    violations.extend(registration.password.check_new("password", &[&address, &name]));
+    violations.extend(user::check_name("display_name", &name));
+    if text::length(&workspace_name) > user::NAME_MAX || !is_plain(&workspace_name) {
+        violations.push(crate::Violation::new(
+            "workspace_name",
+            format!(
+                "must have at most {} characters, none of them a control character",
+                user::NAME_MAX
+            ),
+        ));
+    }
+    if !violations.is_empty() {
+        return Err(Error::Invalid(violations));
+    }
+    let invitation_token = registration.invitation_token.trim().to_owned();
+    let is_invited = !invitation_token.is_empty();
+    require_open(context, is_invited).await?;
+    let counters = if is_invited {
+        attempts::of_client(context, client).into_iter().collect()
+    } else {
+        attempts::of_mail(context, client, &address)
+    };
+    attempts::begin(context, &counters).await?;
+    let password_hash = context
+        .people
+        .hasher
+        .hash(&registration.password, &*context.ids)
+        .await?;
+    if is_invited {
+        let new = (address, name, password_hash);
+        accept_invitation(context, invitation_token, new).await?;
+        return Ok(false);
+    }
+    let pending = Pending {
+        password_hash,
+        workspace_name: if workspace_name.is_empty() {
+            name.clone()
+        } else {
+            workspace_name
+        },
+        display_name: name,
+    };
+    let context = context.clone();
+    tokio::spawn(async move {
+        if let Err(error) = mail(&context, address, &pending).await {
+            tracing::error!(%error, "a registration could not be prepared");
+        }
+    });
+    Ok(true)
+}
+
+async fn require_open(context: &Context, is_invited: bool) -> Result<()> {
+    let allows = match context.settings.people.registration {
+        settings::Registration::Open => true,
+        settings::Registration::Invitation => is_invited,
+        settings::Registration::Off => false,
+    };
+    if allows || users::Entity::find().count(context.store.reader()).await? == 0 {
+        return Ok(());
+    }
+    Err(Error::rejected(
+        Reason::RegistrationClosed,
+        "people cannot register here, or only with an invitation; ask for an invitation",
+    ))
+}
+
+async fn accept_invitation(
+    context: &Context,
+    token: String,
+    (address, display_name, password_hash): (String, String, String),
+) -> Result<()> {
+    context
+        .store
+        .write(move |tx| {
+            let (token, email) = (token.clone(), address.clone());
+            let (display_name, password_hash) = (display_name.clone(), password_hash.clone());
+            async move {
+                let invitation = invitations::redeem(tx, &token, &email).await?;
+                if is_taken(tx, &email).await? {
+                    return Err(taken());
+                }
+                let new = NewPerson {
+                    workspace_id: invitation.workspace_id,
+                    email,
+                    display_name,
+                    role: invitation.role,
+                    password_hash,
+                };
+                user::create(tx, new).await?;
+                Ok(())
+            }
+            .boxed()
+        })
+        .await
+}
+
+async fn mail(context: &Context, to: String, pending: &Pending) -> Result<()> {
+    let name = &pending.display_name;
+    let mail = if mail_tokens::is_taken(context, &to).await? {
+        Mail {
+            to,
+            subject: "You already have an account".to_owned(),
+            text: format!(
+                "Hello {name},\n\nsomebody tried to register this address with vintedbot, but it already has an \
+                 account. Sign in, or reset the password if you forgot it.\n\nIf that was not you, ignore this mail.\n"
+            ),
+        }
+    } else {
+        let payload = serde_json::to_string(pending)?;
+        let token = mail_tokens::create(context, Purpose::Register, None, &to, payload).await?;
+        let link = context.people.link("verify-email", &token);
+        Mail {
+            to,
+            subject: "Confirm your address".to_owned(),
+            text: format!(
+                "Hello {name},\n\nto complete your registration with vintedbot, open this link within 24 \
+                 hours:\n\n{link}\n\nOr call VerifyEmail with this token:\n\n{}\n\nIf you did not register, ignore \
+                 this mail.\n",
+                *token
+            ),
+        }
+    };
+    context.people.post(mail);
+    Ok(())
+}
+
+/// Completes a registration or a change of address. Returns the verified address.
+///
+/// # Errors
+/// LINK_INVALID, also if the address got a person in the meantime; RATE_LIMITED.
+pub async fn verify_email(context: &Context, client: &Client, token: &str) -> Result<String> {
+    let counters: Vec<_> = attempts::of_client(context, client).into_iter().collect();
+    attempts::begin(context, &counters).await?;
+    let token = token.to_owned();
+    let (address, before) = context
+        .store
+        .write(move |tx| {
+            let token = token.clone();
+            async move {
+                let link =
+                    mail_tokens::redeem(tx, &token, &[Purpose::Register, Purpose::ChangeEmail]).await?;
+                if is_taken(tx, &link.email).await? {
+                    return Err(mail_tokens::invalid());
+                }
+                let address = link.email.clone();
+                let Some(user_id) = link.user_id else {
+                    complete(tx, link.email, serde_json::from_str(&link.payload)?).await?;
+                    return Ok((address, None));
+                };
+                let row = tx.locked(users::Entity::find_by_id(&user_id)).one(tx).await?;
+                let mut row = row.ok_or_else(mail_tokens::invalid)?;
+                let before = std::mem::replace(&mut row.email, link.email);
+                user::save(tx, row).await?;
+                Ok((address, Some(before)))
+            }
+            .boxed()
+        })
+        .await?;
+    attempts::forgive(context, &counters).await?;
+    if let Some(to) = before {
+        context.people.post(Mail {
+            to,
+            subject: "Your address was changed".to_owned(),
+            text: format!(
+                "Hello,\n\nyour vintedbot account now has the address {address}. If that was not you, ask the operator \
+                 of the server for help.\n"
+            ),
+        });
+    }
+    Ok(address)
+}
+
+/// Creates the person of a registration. The first person of an instance becomes the owner of its first workspace, which
+/// has the data of API tokens that were used before.
+async fn complete(tx: &Tx, email: String, pending: Pending) -> Result<()> {
+    let existing = match users::Entity::find().count(tx).await? {
+        0 => first_workspace(tx).await?,
+        _ => None,
+    };
+    let workspace_id = match existing {
+        Some(id) => id,
+        None => workspace::create(tx, &pending.workspace_name).await?,
+    };
+    let new = NewPerson {
+        workspace_id,
+        email,
+        display_name: pending.display_name,
+        role: Role::Owner,
+        password_hash: pending.password_hash,
+    };
+    user::create(tx, new).await?;
+    Ok(())
+}
+
+/// Returns the id of the oldest workspace.
+pub(crate) async fn first_workspace(connection: &impl ConnectionTrait) -> Result<Option<String>> {
+    let first = workspaces::Entity::find()
+        .order_by_asc(workspaces::Column::CreateTime)
+        .one(connection)
+        .await?;
+    Ok(first.map(|workspace| workspace.id))
+}
+
+/// Returns whether an address has a person.
+pub(super) async fn is_taken(tx: &Tx, email: &str) -> Result<bool> {
+    let found = users::Entity::find().filter(users::Column::Email.eq(email));
+    Ok(found.one(tx).await?.is_some())
+}
+
+pub(super) fn taken() -> Error {
+    Error::rejected(Reason::EmailTaken, "this address already has a person")
+}

@@ -1,0 +1,96 @@
+//! `RequestPasswordReset`, `ResetPassword`.
+
+use futures::FutureExt;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+
+use super::mail_tokens::{self, Purpose};
+use super::{Client, Mail, Password, attempts, email, sessions, user};
+use crate::store::entities::users;
+use crate::{Context, Error, Result};
+
+/// Mails a token for [`reset_password`] to a person. The work is done after the answer, so that its duration does not
+/// tell whether the person exists.
+///
+/// # Errors
+/// A violation of `email`; RATE_LIMITED.
+pub async fn request_password_reset(context: &Context, client: &Client, email: &str) -> Result<()> {
+    let address = email::normalize(email);
+    if let Some(violation) = email::check("email", &address) {
+        return Err(Error::Invalid(vec![violation]));
+    }
+    attempts::begin(context, &attempts::of_mail(context, client, &address)).await?;
+    let context = context.clone();
+    tokio::spawn(async move {
+        if let Err(error) = mail(&context, &address).await {
+            tracing::error!(%error, "the reset of a password could not be prepared");
+        }
+    });
+    Ok(())
+}
+
+async fn mail(context: &Context, address: &str) -> Result<()> {
+    let row = users::Entity::find()
+        .filter(users::Column::Email.eq(address))
+        .one(context.store.reader())
+        .await?
+        .filter(|row| row.disable_time.is_none());
+    let Some(row) = row else { return Ok(()) };
+    let token = mail_tokens::create(
+        context,
+        Purpose::ResetPassword,
+        Some(&row.id),
+        address,
+        String::new(),
+    )
+    .await?;
+    let link = context.people.link("reset-password", &token);
+    context.people.post(Mail {
+        to: row.email,
+        subject: "Reset your password".to_owned(),
+        text: format!(
+            "Hello {},\n\nto set a new password, open this link within one hour:\n\n{link}\n\nOr call ResetPassword \
+             with this token:\n\n{}\n\nIf you did not ask for this, ignore this mail.\n",
+            row.display_name, *token
+        ),
+    });
+    Ok(())
+}
+
+/// Sets a new password and ends all sessions of the person.
+///
+/// # Errors
+/// LINK_INVALID; a violation of `new_password`; RATE_LIMITED.
+pub async fn reset_password(context: &Context, client: &Client, token: &str, new: Password) -> Result<()> {
+    if let Some(violation) = new.check_new("new_password", &[]) {
+        return Err(Error::Invalid(vec![violation]));
+    }
+    let counters: Vec<_> = attempts::of_client(context, client).into_iter().collect();
+    attempts::begin(context, &counters).await?;
+    let (hash, token) = (
+        context.people.hasher.hash(&new, &*context.ids).await?,
+        token.to_owned(),
+    );
+    let email = context
+        .store
+        .write(move |tx| {
+            let (hash, token) = (hash.clone(), token.clone());
+            async move {
+                let link = mail_tokens::redeem(tx, &token, &[Purpose::ResetPassword]).await?;
+                let id = link.user_id.ok_or_else(mail_tokens::invalid)?;
+                let row = tx.locked(users::Entity::find_by_id(&id)).one(tx).await?;
+                let mut row = row
+                    .filter(|row| row.disable_time.is_none())
+                    .ok_or_else(mail_tokens::invalid)?;
+                row.password_hash = hash;
+                sessions::end_all(tx, &row.id, None).await?;
+                mail_tokens::forget(tx, &row.id).await?;
+                let email = row.email.clone();
+                user::save(tx, row).await?;
+                Ok(email)
+            }
+            .boxed()
+        })
+        .await?;
+    // Failed sign-ins of before no longer count: the person has proven to be themselves.
+    attempts::forgive(context, &attempts::of_proof(context, client, &email)).await
+}
