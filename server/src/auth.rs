@@ -1,21 +1,28 @@
-//! Authentication: converts the bearer token of a call into the domain's caller. Health and reflection need no token.
+//! Authentication and authorization: converts the credential of a call into the domain's caller, and checks that the
+//! caller may call the method. What each method requires is generated from the contract, so handlers check no scopes.
+//! Health, reflection and the public methods need no credential.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use http::HeaderMap;
-use http::header::AUTHORIZATION;
 use tonic::Status;
 use vintedbot_domain::clock::{Millis, rfc3339};
-use vintedbot_domain::identity::{self, Caller};
-use vintedbot_domain::{Error, Reason};
+use vintedbot_domain::identity::{self, Access, Caller, Role, Scope, Scopes};
+use vintedbot_domain::{Error, Reason, store};
+use vintedbot_proto::authorization::{METHODS, Method};
+use vintedbot_proto::v1;
 
 use crate::calls::Call;
 use crate::connections::{Activity, hold};
+use crate::cookies;
 use crate::errors::Problem;
 use crate::state::ServerState;
 
-/// Services that need no token.
+/// Services that need no credential.
 const OPEN: [&str; 3] = [
     "/grpc.health.v1.Health/",
     "/grpc.reflection.v1.ServerReflection/",
@@ -25,27 +32,77 @@ const OPEN: [&str; 3] = [
 /// The wait before a refused call may be retried: most calls take less.
 const RETRY_MS: Millis = 1_000;
 
+/// Who may call a method.
+enum Rule {
+    Public,
+    Restricted(Access),
+}
+
+/// The rule of each method, by path.
+static RULES: LazyLock<HashMap<&'static str, Rule>> = LazyLock::new(|| {
+    METHODS
+        .iter()
+        .filter_map(|method| Some((method.path, rule(method)?)))
+        .collect()
+});
+
+/// Returns a method's rule. Absent if its options are wrong, so that nobody can call it.
+fn rule(method: &Method) -> Option<Rule> {
+    let (scopes, people_only) = match method.scopes {
+        [] => return None,
+        ["public"] => return Some(Rule::Public),
+        ["any"] => (Scopes::default(), false),
+        ["person"] => (Scopes::default(), true),
+        names => {
+            let scopes = names.iter().map(|name| Scope::from_name(name));
+            (scopes.collect::<Option<Scopes>>()?, false)
+        }
+    };
+    let role = match method.role {
+        v1::Role::Unspecified => return None,
+        v1::Role::Viewer => Role::Viewer,
+        v1::Role::Member => Role::Member,
+        v1::Role::Owner => Role::Owner,
+    };
+    Some(Rule::Restricted(Access {
+        scopes,
+        people_only,
+        role,
+    }))
+}
+
 /// Adds the [`Caller`] to the request, or refuses the call.
 pub async fn authenticate(State(state): State<ServerState>, mut request: Request, next: Next) -> Response {
     let path = request.uri().path();
     if OPEN.iter().any(|open| path.starts_with(open)) {
         return next.run(request).await;
     }
-    let caller = identity::authenticate(&state.context, bearer(request.headers())).await;
-    match caller {
-        Ok(caller) => {
-            let activity = request.extensions().get::<Activity>();
-            let Some(call) = state.connections.authenticated(&caller.workspace_id, activity) else {
-                return Status::from(too_many_calls(&state)).into_http();
-            };
-            if let Some(known) = request.extensions_mut().get_mut::<Call>() {
-                known.holder = caller.link_holder();
-            }
-            request.extensions_mut().insert(caller);
-            hold(next.run(request).await, call)
-        }
-        Err(error) => Status::from(Problem::from(error)).into_http(),
+    let access = match RULES.get(path) {
+        Some(Rule::Restricted(access)) => access,
+        Some(Rule::Public) => return next.run(request).await,
+        None => return Status::unimplemented("").into_http(),
+    };
+    let caller = match authorized(&state, request.headers(), access).await {
+        Ok(caller) => caller,
+        Err(error) => return Status::from(Problem::from(error)).into_http(),
+    };
+    let activity = request.extensions().get::<Activity>();
+    let Some(call) = state.connections.authenticated(&caller.workspace_id, activity) else {
+        return Status::from(too_many_calls(&state)).into_http();
+    };
+    if let Some(known) = request.extensions_mut().get_mut::<Call>() {
+        known.holder = caller.link_holder();
     }
+    let workspace_id = caller.workspace_id.clone();
+    request.extensions_mut().insert(caller);
+    hold(store::within(&workspace_id, next.run(request)).await, call)
+}
+
+async fn authorized(state: &ServerState, headers: &HeaderMap, access: &Access) -> Result<Caller, Error> {
+    let credential = cookies::credential(&state.config, headers)?;
+    let caller = identity::authenticate(&state.context, credential).await?;
+    caller.authorize(access)?;
+    Ok(caller)
 }
 
 fn too_many_calls(state: &ServerState) -> Problem {
@@ -58,11 +115,6 @@ fn too_many_calls(state: &ServerState) -> Problem {
         .into()
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then_some(token)
-}
-
 /// Returns the caller that [`authenticate`] added.
 pub fn caller<T>(request: &tonic::Request<T>) -> Result<Caller, Problem> {
     request
@@ -70,4 +122,18 @@ pub fn caller<T>(request: &tonic::Request<T>) -> Result<Caller, Problem> {
         .get::<Caller>()
         .cloned()
         .ok_or_else(|| Error::rejected(Reason::TokenMissing, "the call was not authenticated").into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_method_of_the_contract_has_a_rule() {
+        let missing: Vec<_> = METHODS
+            .iter()
+            .filter(|method| !RULES.contains_key(method.path))
+            .collect();
+        assert!(missing.is_empty(), "{missing:?}");
+    }
 }

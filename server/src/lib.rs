@@ -2,21 +2,25 @@
 //!
 //! - [`serve`] assembles it; `transport` defines the order of the layers that a call passes.
 //! - One folder per service (`identity`, `accounts`, `catalog`, `media`, `listings`, `wardrobe`, `publishing`, `inbox`,
-//!   `templates`, `events`, `webhooks`), one file per group of operations. A handler takes the authenticated caller,
+//!   `templates`, `events`, `webhooks`), one file per group of operations. A handler takes the authorized caller,
 //!   converts the request (`convert`, collecting every violation), calls one domain function, and converts the result.
 //! - `connections` limits the connections and calls of clients.
+//! - `auth` checks the credential of a call, and the scopes and the role that the contract states for its method;
+//!   `cookies` reads and sets the cookies of sessions, `client` finds the client's address.
 //! - `errors` is the mapping from domain errors to the errors that a caller receives.
 //! - `http_api` contains the plain HTTP routes: health, signed photos and uploads, the preview page.
 //!
-//! A new method needs its rpc in the contract, a file here, one line in its service's `mod.rs`, and one line in the
-//! table of scopes in `tests/it/authentication.rs`, which fails for an unknown method.
+//! A new method needs its rpc with the options `scope` and `role` in the contract, a file here, and one line in its
+//! service's `mod.rs`.
 
 mod accounts;
 mod auth;
 mod calls;
 mod catalog;
+mod client;
 mod connections;
 mod convert;
+mod cookies;
 mod errors;
 mod events;
 mod http_api;
@@ -38,6 +42,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use vintedbot_domain::webhooks::Targets;
 
 pub use connections::Limits as ConnectionLimits;
@@ -46,11 +51,14 @@ pub use transport::serve;
 /// The settings of the port. Times are wall-clock durations, sizes are bytes.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Origins whose pages may call from a browser, such as `https://app.example`; `*` allows all. Calls are protected
-    /// only by the token in a header. Empty: none.
+    /// Origins whose pages may call from a browser, such as `https://app.example`; `*` allows all. Calls of these pages
+    /// are protected only by the token in a header. Empty: none.
     pub allowed_origins: Vec<String>,
-    /// The base of signed URLs, such as `https://bot.example`. Absent: `http://` and the host of the request.
+    /// The base of signed URLs, such as `https://bot.example`. Absent: `http://` and the host of the request. If it
+    /// begins with https, cookies are `Secure`.
     pub public_url: Option<String>,
+    /// Proxies whose header `x-forwarded-for` names the client's address.
+    pub trusted_proxies: Vec<IpNet>,
     /// The maximum size of a gRPC message.
     pub max_message_bytes: usize,
     /// The maximum size of a message with photos.
@@ -79,6 +87,7 @@ impl Default for Config {
         Self {
             allowed_origins: Vec::new(),
             public_url: None,
+            trusted_proxies: Vec::new(),
             max_message_bytes: 4 * 1024 * 1024,
             max_upload_bytes: 32 * 1024 * 1024,
             request_timeout: Duration::from_secs(60),

@@ -224,17 +224,17 @@ mod tests {
 
     #[test]
     fn unknown_method_adds_no_metric_label() {
-        let known = "/vintedbot.v1.AuthService/WhoAmI";
+        let known = "/vintedbot.v1.AuthService/GetMe";
         assert_eq!(method(known), known);
         assert_eq!(
             method("/grpc.health.v1.Health/Check"),
             "/grpc.health.v1.Health/Check"
         );
         for made_up in [
-            "/vintedbot.v1.AuthService/Whoami",
+            "/vintedbot.v1.AuthService/Getme",
             "/a/b",
             "",
-            "/vintedbot.v1.AuthService/WhoAmI/x",
+            "/vintedbot.v1.AuthService/GetMe/x",
         ] {
             assert_eq!(method(made_up), "other");
         }

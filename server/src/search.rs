@@ -2,14 +2,12 @@
 
 use tonic::service::RoutesBuilder;
 use tonic::{Code, Request, Response, Status};
-use vintedbot_domain::identity::Scope;
 use vintedbot_proto::v1;
 use vintedbot_proto::v1::ErrorReason;
 use vintedbot_proto::v1::marketplace_search_service_server::{
     MarketplaceSearchService, MarketplaceSearchServiceServer,
 };
 
-use crate::auth;
 use crate::errors::Problem;
 use crate::state::ServerState;
 
@@ -24,18 +22,10 @@ struct Service;
 impl MarketplaceSearchService for Service {
     async fn search_items(
         &self,
-        request: Request<v1::SearchItemsRequest>,
+        _: Request<v1::SearchItemsRequest>,
     ) -> Result<Response<v1::SearchItemsResponse>, Status> {
-        Ok(refuse(&request)?)
+        let message = "this server has no marketplace search";
+        let problem = Problem::new(Code::Unimplemented, ErrorReason::SearchUnavailable, message);
+        Err(problem.into())
     }
-}
-
-fn refuse(request: &Request<v1::SearchItemsRequest>) -> Result<Response<v1::SearchItemsResponse>, Problem> {
-    auth::caller(request)?.require(Scope::CatalogRead)?;
-    let message = "this server has no marketplace search";
-    Err(Problem::new(
-        Code::Unimplemented,
-        ErrorReason::SearchUnavailable,
-        message,
-    ))
 }

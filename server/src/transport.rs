@@ -1,7 +1,8 @@
 //! The port, which serves everything, and the layers that a call passes, from the outside in:
 //!
 //! connection admitted -> deadline recorded -> call counted on its connection -> CORS -> request id and span -> either
-//! a plain HTTP route, or gRPC-web translation -> deadline enforced, errors completed, call logged -> token -> service.
+//! a plain HTTP route, or gRPC-web translation -> deadline enforced, errors completed, call logged -> caller authorized
+//! -> service.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -159,6 +160,9 @@ fn cors(origins: &[String]) -> Result<CorsLayer, Error> {
                 .collect::<Result<Vec<_>, _>>()?,
         )
     };
+    // Without `allow_credentials`, pages of other origins can use tokens but never cookies: a browser refuses to send
+    // them a request with cookies and the header `x-csrf-protection`, does not show them the response to a request with
+    // cookies, and does not store cookies for them.
     Ok(CorsLayer::new()
         .allow_origin(allow)
         .allow_methods([Method::GET, Method::POST, Method::PUT])

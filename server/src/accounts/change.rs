@@ -2,7 +2,6 @@
 
 use tonic::{Request, Response};
 use vintedbot_domain::accounts::{self, Update};
-use vintedbot_domain::identity::Scope;
 use vintedbot_proto::v1;
 
 use super::shown;
@@ -16,7 +15,6 @@ pub async fn update(
     request: Request<v1::UpdateAccountRequest>,
 ) -> Result<Response<v1::UpdateAccountResponse>, Problem> {
     let caller = auth::caller(&request)?;
-    caller.require(Scope::AccountsWrite)?;
     let update = read(request.into_inner())?;
     let account = accounts::update(&state.context, &caller, update).await?;
     Ok(Response::new(v1::UpdateAccountResponse {
@@ -44,7 +42,6 @@ pub async fn delete(
     request: Request<v1::DeleteAccountRequest>,
 ) -> Result<Response<v1::DeleteAccountResponse>, Problem> {
     let caller = auth::caller(&request)?;
-    caller.require(Scope::AccountsWrite)?;
     let request = request.into_inner();
     let mut fields = Fields::default();
     let id = fields.id("id", request.id);

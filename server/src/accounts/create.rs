@@ -2,7 +2,6 @@
 
 use tonic::{Request, Response};
 use vintedbot_domain::accounts::{self, NewAccount};
-use vintedbot_domain::identity::Scope;
 use vintedbot_proto::v1;
 
 use super::shown;
@@ -16,7 +15,6 @@ pub async fn create(
     request: Request<v1::CreateAccountRequest>,
 ) -> Result<Response<v1::CreateAccountResponse>, Problem> {
     let caller = auth::caller(&request)?;
-    caller.require(Scope::AccountsWrite)?;
     let new = read(request.into_inner())?;
     let account = accounts::create(&state.context, &caller, new).await?;
     Ok(Response::new(v1::CreateAccountResponse {
@@ -33,6 +31,7 @@ fn read(request: v1::CreateAccountRequest) -> Result<NewAccount, Problem> {
         mode: request
             .mode
             .and_then(|mode| fields.enumeration("mode", mode, account::from_mode)),
+        second_account_acknowledged: request.second_account_acknowledged,
         request_id: fields.optional_id("request_id", request.request_id),
     };
     fields.done(new)

@@ -2,7 +2,6 @@
 
 use tonic::{Request, Response};
 use vintedbot_domain::accounts::{self, Mode, SetMode};
-use vintedbot_domain::identity::Scope;
 use vintedbot_proto::v1;
 
 use super::shown;
@@ -16,7 +15,6 @@ pub async fn set_mode(
     request: Request<v1::SetModeRequest>,
 ) -> Result<Response<v1::SetModeResponse>, Problem> {
     let caller = auth::caller(&request)?;
-    caller.require(Scope::AccountsWrite)?;
     let set = read(request.into_inner())?;
     let (account, cancelled_publish_job_ids) = accounts::set_mode(&state.context, &caller, set).await?;
     Ok(Response::new(v1::SetModeResponse {
@@ -33,6 +31,7 @@ fn read(request: v1::SetModeRequest) -> Result<SetMode, Problem> {
             .enumeration("mode", request.mode, account::from_mode)
             .unwrap_or(Mode::Mock),
         automated_acknowledged: request.automated_acknowledged,
+        second_account_acknowledged: request.second_account_acknowledged,
         request_id: fields.optional_id("request_id", request.request_id),
     };
     fields.done(set)
@@ -43,7 +42,6 @@ pub async fn resume(
     request: Request<v1::ResumeAccountRequest>,
 ) -> Result<Response<v1::ResumeAccountResponse>, Problem> {
     let caller = auth::caller(&request)?;
-    caller.require(Scope::AccountsWrite)?;
     let request = request.into_inner();
     let mut fields = Fields::default();
     let id = fields.id("id", request.id);

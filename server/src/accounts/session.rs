@@ -3,7 +3,6 @@
 
 use tonic::{Request, Response};
 use vintedbot_domain::accounts::{self, ImportSession, SessionSource};
-use vintedbot_domain::identity::Scope;
 use vintedbot_proto::v1;
 use vintedbot_proto::v1::import_session_request::Source;
 use zeroize::Zeroizing;
@@ -19,7 +18,6 @@ pub async fn import(
     request: Request<v1::ImportSessionRequest>,
 ) -> Result<Response<v1::ImportSessionResponse>, Problem> {
     let caller = auth::caller(&request)?;
-    caller.require(Scope::AccountsWrite)?;
     let import = read(request.into_inner())?;
     let imported = accounts::import_session(&state.context, &caller, import).await?;
     Ok(Response::new(v1::ImportSessionResponse {
@@ -56,7 +54,6 @@ pub async fn check(
     request: Request<v1::CheckSessionRequest>,
 ) -> Result<Response<v1::CheckSessionResponse>, Problem> {
     let caller = auth::caller(&request)?;
-    caller.require(Scope::AccountsWrite)?;
     let mut fields = Fields::default();
     let id = fields.id("account_id", request.into_inner().account_id);
     let id = fields.done(id)?;
@@ -71,7 +68,6 @@ pub async fn forget(
     request: Request<v1::ForgetSessionRequest>,
 ) -> Result<Response<v1::ForgetSessionResponse>, Problem> {
     let caller = auth::caller(&request)?;
-    caller.require(Scope::AccountsWrite)?;
     let request = request.into_inner();
     let mut fields = Fields::default();
     let id = fields.id("account_id", request.account_id);

@@ -2,7 +2,6 @@
 
 use tonic::{Request, Response};
 use vintedbot_domain::catalog;
-use vintedbot_domain::identity::Scope;
 use vintedbot_domain::paging::PageRequest;
 use vintedbot_proto::v1;
 
@@ -16,7 +15,6 @@ pub async fn search(
     request: Request<v1::SearchBrandsRequest>,
 ) -> Result<Response<v1::SearchBrandsResponse>, Problem> {
     let caller = auth::caller(&request)?;
-    caller.require(Scope::CatalogRead)?;
     let request = request.into_inner();
     let mut fields = Fields::default();
     let account_id = fields.id("account_id", request.account_id);

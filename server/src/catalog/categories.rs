@@ -2,7 +2,6 @@
 
 use tonic::{Request, Response};
 use vintedbot_domain::catalog;
-use vintedbot_domain::identity::Scope;
 use vintedbot_domain::paging::PageRequest;
 use vintedbot_proto::v1;
 
@@ -16,7 +15,6 @@ pub async fn list(
     request: Request<v1::ListCategoriesRequest>,
 ) -> Result<Response<v1::ListCategoriesResponse>, Problem> {
     let caller = auth::caller(&request)?;
-    caller.require(Scope::CatalogRead)?;
     let request = request.into_inner();
     let mut fields = Fields::default();
     let account_id = fields.id("account_id", request.account_id);
@@ -39,7 +37,6 @@ pub async fn get(
     request: Request<v1::GetCategoryRequest>,
 ) -> Result<Response<v1::GetCategoryResponse>, Problem> {
     let caller = auth::caller(&request)?;
-    caller.require(Scope::CatalogRead)?;
     let request = request.into_inner();
     let mut fields = Fields::default();
     let account_id = fields.id("account_id", request.account_id);

@@ -2,7 +2,6 @@
 
 use tonic::{Request, Response};
 use vintedbot_domain::catalog;
-use vintedbot_domain::identity::Scope;
 use vintedbot_domain::paging::PageRequest;
 use vintedbot_proto::v1;
 
@@ -16,7 +15,6 @@ pub async fn sizes(
     request: Request<v1::ListSizesRequest>,
 ) -> Result<Response<v1::ListSizesResponse>, Problem> {
     let caller = auth::caller(&request)?;
-    caller.require(Scope::CatalogRead)?;
     let request = request.into_inner();
     let mut fields = Fields::default();
     let account_id = fields.id("account_id", request.account_id);
@@ -40,7 +38,6 @@ pub async fn colors(
     request: Request<v1::ListColorsRequest>,
 ) -> Result<Response<v1::ListColorsResponse>, Problem> {
     let caller = auth::caller(&request)?;
-    caller.require(Scope::CatalogRead)?;
     let request = request.into_inner();
     let mut fields = Fields::default();
     let account_id = fields.id("account_id", request.account_id);
@@ -61,7 +58,6 @@ pub async fn conditions(
     request: Request<v1::ListConditionsRequest>,
 ) -> Result<Response<v1::ListConditionsResponse>, Problem> {
     let caller = auth::caller(&request)?;
-    caller.require(Scope::CatalogRead)?;
     let request = request.into_inner();
     let mut fields = Fields::default();
     let account_id = fields.id("account_id", request.account_id);
@@ -82,7 +78,6 @@ pub async fn package_sizes(
     request: Request<v1::ListPackageSizesRequest>,
 ) -> Result<Response<v1::ListPackageSizesResponse>, Problem> {
     let caller = auth::caller(&request)?;
-    caller.require(Scope::CatalogRead)?;
     let request = request.into_inner();
     let mut fields = Fields::default();
     let account_id = fields.id("account_id", request.account_id);

@@ -2,7 +2,6 @@
 
 use tonic::{Request, Response};
 use vintedbot_domain::catalog::{self, NameQuery};
-use vintedbot_domain::identity::Scope;
 use vintedbot_proto::v1;
 
 use crate::auth;
@@ -15,7 +14,6 @@ pub async fn resolve(
     request: Request<v1::ResolveNamesRequest>,
 ) -> Result<Response<v1::ResolveNamesResponse>, Problem> {
     let caller = auth::caller(&request)?;
-    caller.require(Scope::CatalogRead)?;
     let (account_id, queries) = read(request.into_inner())?;
     let results = catalog::resolve_names(&state.context, &caller, &account_id, &queries).await?;
     Ok(Response::new(v1::ResolveNamesResponse {

@@ -40,12 +40,14 @@ struct Entry {
     activity: Activity,
 }
 
-/// The calls of a connection. Requests carry it in their extensions.
+/// The peer and the calls of a connection. Requests carry it in their extensions.
 #[derive(Clone, Debug)]
 pub struct Activity(Arc<Used>);
 
 #[derive(Debug)]
 struct Used {
+    /// The address of the peer.
+    peer: IpAddr,
     /// Running calls.
     calls: AtomicUsize,
     /// Running authenticated calls.
@@ -66,8 +68,9 @@ struct Idle {
 }
 
 impl Activity {
-    fn new() -> Self {
+    fn new(peer: IpAddr) -> Self {
         Self(Arc::new(Used {
+            peer,
             calls: AtomicUsize::new(0),
             authenticated: AtomicUsize::new(0),
             is_known: AtomicBool::new(false),
@@ -77,6 +80,11 @@ impl Activity {
             }),
             evicted: CancellationToken::new(),
         }))
+    }
+
+    /// Returns the address of the peer: the client, or a proxy.
+    pub fn peer(&self) -> IpAddr {
+        self.0.peer
     }
 
     /// Counts a call until the guard is dropped.
@@ -191,8 +199,8 @@ impl Registry {
 
     /// Gives a new connection a slot. If all slots are taken, evicts the oldest connection without an authenticated
     /// call. `None` if every connection has such a call.
-    pub fn admit(&self, address: IpAddr) -> Option<Slot> {
-        let (limits, address) = (&self.0.limits, network(address));
+    pub fn admit(&self, peer: IpAddr) -> Option<Slot> {
+        let (limits, address) = (&self.0.limits, network(peer));
         let mut open = lock(&self.0.open);
         let from_here = open.per_address.get(&address).copied().unwrap_or_default();
         let full = if from_here >= limits.per_address {
@@ -212,7 +220,7 @@ impl Registry {
         let id = open.next;
         open.next += 1;
         *open.per_address.entry(address).or_default() += 1;
-        let activity = Activity::new();
+        let activity = Activity::new(peer.to_canonical());
         open.connections.insert(
             id,
             Entry {

@@ -3,7 +3,7 @@
 use vintedbot_domain::accounts::Account;
 use vintedbot_domain::clock::Millis;
 use vintedbot_domain::events::{Ephemeral, Event, Kind, ResourceType};
-use vintedbot_domain::identity::{ApiToken, Caller, Scope};
+use vintedbot_domain::identity::{ApiToken, Caller, Scope, User, UserSession};
 use vintedbot_domain::inbox::{Message, Reply, Template, Thread};
 use vintedbot_domain::listings::Listing;
 use vintedbot_domain::media::Photo;
@@ -15,7 +15,7 @@ use vintedbot_proto::v1::ephemeral::Progress;
 
 use super::{
     account, api_token, inbox, listing, photo, publish_job, saturating_i32, saturating_u64, template,
-    timestamp, wardrobe, webhook,
+    timestamp, user, wardrobe, webhook,
 };
 use crate::signed::Signer;
 
@@ -79,6 +79,10 @@ pub fn kind(kind: Kind) -> v1::EventKind {
         Kind::WebhookEndpointUpdated => v1::EventKind::WebhookEndpointUpdated,
         Kind::WebhookEndpointDisabled => v1::EventKind::WebhookEndpointDisabled,
         Kind::WebhookEndpointDeleted => v1::EventKind::WebhookEndpointDeleted,
+        Kind::UserCreated => v1::EventKind::UserCreated,
+        Kind::UserUpdated => v1::EventKind::UserUpdated,
+        Kind::UserDeleted => v1::EventKind::UserDeleted,
+        Kind::UserSessionEnded => v1::EventKind::UserSessionEnded,
     }
 }
 
@@ -135,6 +139,8 @@ pub fn resource_type_of(kind: v1::EventKind) -> Option<ResourceType> {
         | K::WebhookEndpointUpdated
         | K::WebhookEndpointDisabled
         | K::WebhookEndpointDeleted => Some(ResourceType::WebhookEndpoint),
+        K::UserCreated | K::UserUpdated | K::UserDeleted => Some(ResourceType::User),
+        K::UserSessionEnded => Some(ResourceType::UserSession),
     }
 }
 
@@ -151,6 +157,8 @@ pub fn resource_type(resource_type: ResourceType) -> v1::ResourceType {
         ResourceType::Reply => v1::ResourceType::Reply,
         ResourceType::Template => v1::ResourceType::Template,
         ResourceType::WebhookEndpoint => v1::ResourceType::WebhookEndpoint,
+        ResourceType::User => v1::ResourceType::User,
+        ResourceType::UserSession => v1::ResourceType::UserSession,
     }
 }
 
@@ -166,17 +174,27 @@ pub fn resource_types_of(topic: v1::Topic) -> Option<&'static [ResourceType]> {
         v1::Topic::Inbox => Some(&[ResourceType::Thread, ResourceType::Message, ResourceType::Reply]),
         v1::Topic::Templates => Some(&[ResourceType::Template]),
         v1::Topic::Webhooks => Some(&[ResourceType::WebhookEndpoint]),
+        v1::Topic::People => Some(&[ResourceType::User, ResourceType::UserSession]),
     }
 }
 
-/// Converts an event, with the parts that the caller's token may read. If the payload cannot be read, the event has an
-/// empty resource and the stream continues.
+/// Returns whether the caller may read the content of resources of a type.
+pub fn is_readable(caller: &Caller, resource_type: ResourceType) -> bool {
+    match resource_type {
+        // As in ListUsers and ListUserSessions, which refuse API tokens and which every role may call.
+        ResourceType::User | ResourceType::UserSession => caller.person.is_some(),
+        other => other.is_readable(&caller.scopes),
+    }
+}
+
+/// Converts an event, with the parts that the caller may read. If the payload cannot be read, the event has an empty
+/// resource and the stream continues.
 pub fn event(signer: &Signer<'_>, caller: &Caller, event: &Event) -> v1::Event {
-    let readable = caller.scopes.contains(event.resource_type.read_scope());
+    let readable = is_readable(caller, event.resource_type);
     let resource = match event.payload.as_str() {
         "null" => None,
         payload if readable => Some(
-            resource(signer, event.resource_type, payload).unwrap_or_else(|error| {
+            resource(signer, caller, event.resource_type, payload).unwrap_or_else(|error| {
                 tracing::error!(%error, sequence = event.sequence, "the payload of an event cannot be read");
                 v1::Resource { resource: None }
             }),
@@ -197,6 +215,7 @@ pub fn event(signer: &Signer<'_>, caller: &Caller, event: &Event) -> v1::Event {
 
 fn resource(
     signer: &Signer<'_>,
+    caller: &Caller,
     resource_type: ResourceType,
     payload: &str,
 ) -> Result<v1::Resource, serde_json::Error> {
@@ -221,6 +240,16 @@ fn resource(
         ResourceType::Template => R::Template(template::to_proto(serde_json::from_str::<Template>(payload)?)),
         ResourceType::WebhookEndpoint => {
             R::WebhookEndpoint(webhook::endpoint(serde_json::from_str::<Endpoint>(payload)?))
+        }
+        ResourceType::User => R::User(user::to_proto(serde_json::from_str::<User>(payload)?)),
+        ResourceType::UserSession => {
+            let session = serde_json::from_str::<UserSession>(payload)?;
+            let person = caller.person.as_ref();
+            // Devices and addresses are shown only to the person who used them, as in ListUserSessions.
+            if person.is_none_or(|person| person.user_id != session.user_id) {
+                return Ok(v1::Resource { resource: None });
+            }
+            R::UserSession(user::session(caller, session))
         }
     };
     Ok(v1::Resource {

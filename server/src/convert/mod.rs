@@ -11,6 +11,7 @@ pub mod photo;
 pub mod publish_job;
 pub mod search;
 pub mod template;
+pub mod user;
 pub mod wardrobe;
 pub mod webhook;
 
@@ -109,6 +110,14 @@ impl Fields {
         if value.len() != 36 || Uuid::try_parse(value).is_err() {
             self.wrong(field, "must be a UUID like 0191b3c2-7f4e-7d3a-9c51-2f6a8e0d4b17");
         }
+    }
+
+    /// Returns a required text.
+    pub fn text(&mut self, field: &str, value: String) -> String {
+        if value.is_empty() {
+            self.wrong(field, "is required");
+        }
+        value
     }
 
     /// Returns a required message.

@@ -131,12 +131,24 @@ pub fn reason(reason: Reason) -> ErrorReason {
 /// Returns the gRPC code of a reason, as documented in the contract.
 pub(super) fn code(reason: Reason) -> Code {
     match reason {
-        Reason::TokenMissing | Reason::TokenInvalid | Reason::TokenExpired => Code::Unauthenticated,
-        Reason::InsufficientScope | Reason::ScopeNotGrantable | Reason::ConfirmationInvalid | Reason::UploadUrlInvalid => {
-            Code::PermissionDenied
-        }
+        Reason::CredentialsInvalid
+        | Reason::RefreshTokenInvalid
+        | Reason::RefreshTokenReused
+        | Reason::SecondFactorInvalid
+        | Reason::SecondFactorRequired
+        | Reason::TokenExpired
+        | Reason::TokenInvalid
+        | Reason::TokenMissing => Code::Unauthenticated,
+        Reason::ConfirmationInvalid
+        | Reason::CsrfHeaderMissing
+        | Reason::InsufficientRole
+        | Reason::InsufficientScope
+        | Reason::PersonRequired
+        | Reason::RegistrationClosed
+        | Reason::ScopeNotGrantable
+        | Reason::UploadUrlInvalid => Code::PermissionDenied,
         Reason::NotFound => Code::NotFound,
-        Reason::NameTaken | Reason::RequestIdReused => Code::AlreadyExists,
+        Reason::EmailTaken | Reason::NameTaken | Reason::RequestIdReused => Code::AlreadyExists,
         Reason::ResourceChanged | Reason::DraftConflict => Code::Aborted,
         Reason::MessageTooLarge | Reason::RateLimited | Reason::StorageFull => Code::ResourceExhausted,
         Reason::CursorExpired => Code::OutOfRange,
@@ -162,8 +174,11 @@ pub(super) fn code(reason: Reason) -> Code {
         | Reason::ConfirmationExpired
         | Reason::ConfirmationStale
         | Reason::ConfirmationUsed
+        | Reason::InvitationInvalid
         | Reason::ManualTakeover
         | Reason::JobStateInvalid
+        | Reason::LastOwner
+        | Reason::LinkInvalid
         | Reason::ListingIncomplete
         | Reason::ModeNotAllowed
         | Reason::NotPublished
@@ -174,6 +189,7 @@ pub(super) fn code(reason: Reason) -> Code {
         | Reason::ReplyOpen
         | Reason::ReplyStateInvalid
         | Reason::ResourceInUse
+        | Reason::SecondFactorEnabled
         | Reason::SessionInvalid
         | Reason::SessionMemberMismatch
         | Reason::SessionRequired

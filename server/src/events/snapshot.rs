@@ -16,7 +16,7 @@ use vintedbot_proto::v1::watch_response::{self, Message};
 
 use super::watch::Filter;
 use crate::convert::{
-    account, api_token, event, inbox as convert_inbox, listing, photo, publish_job, template,
+    account, api_token, event, inbox as convert_inbox, listing, photo, publish_job, template, user,
     wardrobe as convert_import, webhook,
 };
 use crate::errors::Problem;
@@ -58,6 +58,7 @@ impl Snapshot {
             ResourceType::Reply,
             ResourceType::Template,
             ResourceType::WebhookEndpoint,
+            ResourceType::User,
         ];
         Self {
             types: all.into_iter().filter(|one| filter.takes_type(*one)).collect(),
@@ -95,6 +96,9 @@ impl Snapshot {
             ResourceType::Reply => reading.replies().await?,
             ResourceType::Template => reading.templates().await?,
             ResourceType::WebhookEndpoint => reading.webhook_endpoints().await?,
+            ResourceType::User => reading.users().await?,
+            // Sessions are not part of the snapshot.
+            ResourceType::UserSession => (Vec::new(), None),
         };
         if next.is_none() {
             self.types.pop_front();
@@ -137,7 +141,7 @@ impl Reading<'_> {
         items: Vec<R>,
         convert: impl Fn(R) -> Resource,
     ) -> Vec<v1::WatchResponse> {
-        let readable = self.caller.scopes.contains(R::TYPE.read_scope());
+        let readable = event::is_readable(self.caller, R::TYPE);
         let wanted = items
             .into_iter()
             .filter(|item| self.filter.takes_account(item.account_id()))
@@ -253,6 +257,14 @@ impl Reading<'_> {
     async fn webhook_endpoints(&self) -> Result<Page, Problem> {
         let page = webhooks::list(self.context, self.caller, &self.page()).await?;
         Ok(self.page_of(page, |one| Resource::WebhookEndpoint(webhook::endpoint(one))))
+    }
+
+    async fn users(&self) -> Result<Page, Problem> {
+        if !event::is_readable(self.caller, ResourceType::User) {
+            return Ok((Vec::new(), None));
+        }
+        let page = identity::list_users(self.context, self.caller, &self.page()).await?;
+        Ok(self.page_of(page, |one| Resource::User(user::to_proto(one))))
     }
 
     async fn publish_jobs(&self) -> Result<Page, Problem> {

@@ -20,8 +20,8 @@ use tokio::time::Instant;
 use tonic::{Request, Response};
 use tracing::Instrument as _;
 use vintedbot_domain::events::{self, Cursor, Ephemeral, Event, Kind, ResourceType, Wake};
-use vintedbot_domain::identity::{self, Caller, Scope};
-use vintedbot_domain::{Error, Reason, publishing};
+use vintedbot_domain::identity::{self, Caller};
+use vintedbot_domain::{Error, Reason, failpoints, publishing, store};
 use vintedbot_proto::v1;
 use vintedbot_proto::v1::watch_response::{Checkpoint, Message, SnapshotEnd};
 
@@ -48,7 +48,6 @@ pub async fn watch(
     request: Request<v1::WatchRequest>,
 ) -> Result<Response<<super::Service as v1::event_service_server::EventService>::WatchStream>, Problem> {
     let caller = auth::caller(&request)?;
-    caller.require(Scope::EventsRead)?;
     let call = calls::call(&request);
     let deadline = request.extensions().get::<Deadline>().map(|deadline| deadline.0);
     let mut request = request.into_inner();
@@ -76,7 +75,7 @@ pub async fn watch(
         (head, stage)
     };
     refuse_revoked(state, &caller).await?;
-    let token_end = caller.expire_time.map(|time| {
+    let caller_end = caller.expire_time.map(|time| {
         let left = u64::try_from(time - context.clock.now()).unwrap_or_default();
         Instant::now() + Duration::from_millis(left)
     });
@@ -86,7 +85,7 @@ pub async fn watch(
         call,
         span: tracing::Span::current(),
         deadline,
-        token_end,
+        caller_end,
         filter,
         wakes,
         position,
@@ -103,7 +102,10 @@ pub async fn watch(
     let stream = stream::unfold(Some(watcher), |watcher| async move {
         let mut watcher: Watcher = watcher?;
         let span = watcher.span.clone();
-        match watcher.next().instrument(span.clone()).await {
+        let workspace_id = watcher.caller.workspace_id.clone();
+        // The stream is polled outside of the call.
+        let next = store::within(&workspace_id, watcher.next());
+        match next.instrument(span.clone()).await {
             Ok(message) => Some((Ok(message), Some(watcher))),
             Err(problem) => {
                 let code = problem.code();
@@ -118,14 +120,13 @@ pub async fn watch(
     Ok(Response::new(Box::pin(stream)))
 }
 
-/// Refuses a revoked token. The token may have been revoked between its check and the subscription, so the event of its
-/// revocation may have been missed.
+/// Refuses a caller whose token was revoked or whose session has ended. That may have happened between the check and the
+/// subscription, so its event may have been missed.
 async fn refuse_revoked(state: &ServerState, caller: &Caller) -> Result<(), Problem> {
-    let (_, token) = identity::who_am_i(&state.context, caller).await?;
-    if token.revoke_time.is_some() {
-        Err(token_revoked())
-    } else {
+    if identity::is_live(&state.context, caller).await? {
         Ok(())
+    } else {
+        Err(caller_revoked())
     }
 }
 
@@ -222,8 +223,8 @@ struct Watcher {
     /// The span of the call, so that later errors are logged with its request id.
     span: tracing::Span,
     deadline: Option<Instant>,
-    /// The time at which the caller's token expires.
-    token_end: Option<Instant>,
+    /// The time at which the caller's API token or session expires.
+    caller_end: Option<Instant>,
     filter: Filter,
     wakes: Receiver<Wake>,
     /// The sequence up to which all events have been sent or excluded.
@@ -273,8 +274,8 @@ impl Watcher {
         if self.state.shutdown.is_cancelled() {
             return Err(Problem::shutting_down());
         }
-        if self.token_end.is_some_and(|end| end <= now) {
-            return Err(token_expired());
+        if self.caller_end.is_some_and(|end| end <= now) {
+            return Err(caller_expired());
         }
         if self.deadline.is_some_and(|end| end <= now) {
             return Err(Problem::deadline_exceeded());
@@ -298,7 +299,7 @@ impl Watcher {
         let wake = tokio::select! {
             wake = self.wakes.recv() => wake,
             () = self.state.shutdown.cancelled() => return Err(Problem::shutting_down()),
-            () = at(self.token_end) => return Err(token_expired()),
+            () = at(self.caller_end) => return Err(caller_expired()),
             () = at(self.deadline) => return Err(Problem::deadline_exceeded()),
             () = tokio::time::sleep_until(self.last_cursor + CHECKPOINT_IDLE) => {
                 self.checkpoint();
@@ -325,8 +326,8 @@ impl Watcher {
     /// Processes the event that directly follows the position.
     fn take(&mut self, event: &Event) -> Result<(), Problem> {
         self.position = event.sequence;
-        if event.kind == Kind::ApiTokenRevoked && event.resource_id == self.caller.token_id {
-            return Err(token_revoked());
+        if self.revokes_caller(event) {
+            return Err(caller_revoked());
         }
         if self.filter.takes(event) {
             let signer = Signer::new(&self.state.context, &self.call);
@@ -339,6 +340,13 @@ impl Watcher {
             }
         }
         Ok(())
+    }
+
+    /// Returns whether the event revokes the caller's API token or ends the caller's session.
+    fn revokes_caller(&self, event: &Event) -> bool {
+        matches!(event.kind, Kind::ApiTokenRevoked | Kind::UserSessionEnded)
+            && event.resource_id == self.caller.credential_id
+            && !failpoints::disables("streams_revoked")
     }
 
     async fn take_ephemeral(&mut self, ephemeral: &Arc<Ephemeral>) -> Result<(), Problem> {
@@ -415,10 +423,12 @@ async fn at(end: Option<Instant>) {
     }
 }
 
-fn token_revoked() -> Problem {
-    Error::rejected(Reason::TokenInvalid, "the API token was revoked").into()
+fn caller_revoked() -> Problem {
+    let message = "the API token was revoked, or the session has ended";
+    Error::rejected(Reason::TokenInvalid, message).into()
 }
 
-fn token_expired() -> Problem {
-    Error::rejected(Reason::TokenExpired, "the API token has expired").into()
+fn caller_expired() -> Problem {
+    let message = "the API token or the session has expired";
+    Error::rejected(Reason::TokenExpired, message).into()
 }

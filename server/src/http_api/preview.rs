@@ -14,6 +14,7 @@ use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CO
 use vintedbot_domain::identity::{Caller, Scopes};
 use vintedbot_domain::media::files::photo_key;
 use vintedbot_domain::publishing::{self, JobKind, PublishJob, Revision, Step};
+use vintedbot_domain::store;
 use vintedbot_marketplace::currencies;
 
 use super::problem;
@@ -44,12 +45,20 @@ async fn page(state: &ServerState, signed: &str) -> Result<Response, Problem> {
     // The URL grants its holder the right to view this one job.
     let caller = Caller {
         workspace_id: preview.workspace_id,
-        token_id: String::new(),
+        credential_id: String::new(),
+        person: None,
         scopes: Scopes::default(),
         expire_time: None,
     };
-    let job = publishing::get(&state.context, &caller, &preview.job_id).await?;
-    let revision = publishing::get_revision(&state.context, &caller, &preview.job_id).await?;
+    let (context, id) = (&state.context, preview.job_id.as_str());
+    let (job, revision, steps) = store::within(&caller.workspace_id, async {
+        Ok::<_, Problem>((
+            publishing::get(context, &caller, id).await?,
+            publishing::get_revision(context, &caller, id).await?,
+            publishing::step_timeline(context, &caller, id).await?,
+        ))
+    })
+    .await?;
     // Picture URLs are relative, so they work at any address by which the reader reaches this server.
     let here = Call {
         request_id: "".into(),
@@ -58,7 +67,6 @@ async fn page(state: &ServerState, signed: &str) -> Result<Response, Problem> {
     };
     let signer = Signer::new(&state.context, &here);
     let nonce = URL_SAFE_NO_PAD.encode(&state.context.ids.secret()[..16]);
-    let steps = publishing::step_timeline(&state.context, &caller, &preview.job_id).await?;
     let html = render(&signer, &job, &revision, &steps, &nonce)?;
     let policy = format!(
         "default-src 'none'; img-src 'self'; style-src 'nonce-{nonce}'; base-uri 'none'; form-action 'none'; \

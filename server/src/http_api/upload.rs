@@ -9,6 +9,7 @@ use http::HeaderMap;
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH};
 use tonic::Code;
 use vintedbot_domain::media::{self, Spooled};
+use vintedbot_domain::store::within;
 use vintedbot_domain::{Error, Reason, failpoints};
 use vintedbot_proto::v1::ErrorReason;
 
@@ -68,7 +69,8 @@ async fn store(
         picture = reading => picture?,
         () = state.shutdown.cancelled() => return Err(Problem::shutting_down()),
     };
-    let work = ticket.redeem(&state.context, picture);
+    let workspace_id = ticket.workspace_id().to_owned();
+    let work = within(&workspace_id, ticket.redeem(&state.context, picture));
     let uploaded = until_shutdown(state, work).await?;
     let answer = photo::uploaded_json(photo::uploaded(&Signer::new(&state.context, &call), uploaded));
     Ok(([(CACHE_CONTROL, "no-store")], Json(answer)).into_response())

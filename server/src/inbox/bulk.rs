@@ -1,7 +1,6 @@
 //! `MarkThreads`, `ArchiveThreads`, `LabelThreads`.
 
 use tonic::{Request, Response};
-use vintedbot_domain::identity::Scope;
 use vintedbot_domain::inbox::{self, Archive, Label, Mark};
 use vintedbot_proto::v1;
 
@@ -15,7 +14,6 @@ pub async fn mark(
     request: Request<v1::MarkThreadsRequest>,
 ) -> Result<Response<v1::MarkThreadsResponse>, Problem> {
     let caller = auth::caller(&request)?;
-    caller.require(Scope::InboxWrite)?;
     let request = request.into_inner();
     let mut fields = Fields::default();
     let mark = Mark {
@@ -35,7 +33,6 @@ pub async fn archive(
     request: Request<v1::ArchiveThreadsRequest>,
 ) -> Result<Response<v1::ArchiveThreadsResponse>, Problem> {
     let caller = auth::caller(&request)?;
-    caller.require(Scope::InboxWrite)?;
     let request = request.into_inner();
     let mut fields = Fields::default();
     let archive = Archive {
@@ -55,7 +52,6 @@ pub async fn label(
     request: Request<v1::LabelThreadsRequest>,
 ) -> Result<Response<v1::LabelThreadsResponse>, Problem> {
     let caller = auth::caller(&request)?;
-    caller.require(Scope::InboxWrite)?;
     let request = request.into_inner();
     let mut fields = Fields::default();
     let label = Label {

@@ -1,7 +1,6 @@
 //! `SnoozeThread`, `SetThreadNote`, `DeleteThread`, `SaveDraft`.
 
 use tonic::{Request, Response};
-use vintedbot_domain::identity::Scope;
 use vintedbot_domain::inbox::{self, Note, SaveDraft, Snooze};
 use vintedbot_proto::v1;
 
@@ -15,7 +14,6 @@ pub async fn snooze(
     request: Request<v1::SnoozeThreadRequest>,
 ) -> Result<Response<v1::SnoozeThreadResponse>, Problem> {
     let caller = auth::caller(&request)?;
-    caller.require(Scope::InboxWrite)?;
     let request = request.into_inner();
     let mut fields = Fields::default();
     let snooze = Snooze {
@@ -35,7 +33,6 @@ pub async fn set_note(
     request: Request<v1::SetThreadNoteRequest>,
 ) -> Result<Response<v1::SetThreadNoteResponse>, Problem> {
     let caller = auth::caller(&request)?;
-    caller.require(Scope::InboxWrite)?;
     let request = request.into_inner();
     let mut fields = Fields::default();
     let note = Note {
@@ -55,7 +52,6 @@ pub async fn delete(
     request: Request<v1::DeleteThreadRequest>,
 ) -> Result<Response<v1::DeleteThreadResponse>, Problem> {
     let caller = auth::caller(&request)?;
-    caller.require(Scope::InboxWrite)?;
     let request = request.into_inner();
     let mut fields = Fields::default();
     let id = fields.id("id", request.id);
@@ -70,7 +66,6 @@ pub async fn save_draft(
     request: Request<v1::SaveDraftRequest>,
 ) -> Result<Response<v1::SaveDraftResponse>, Problem> {
     let caller = auth::caller(&request)?;
-    caller.require(Scope::InboxWrite)?;
     let request = request.into_inner();
     let mut fields = Fields::default();
     let thread_id = fields.id("thread_id", request.thread_id);

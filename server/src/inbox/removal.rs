@@ -1,7 +1,6 @@
 //! `PrepareThreadRemoval`, `ConfirmThreadRemoval`.
 
 use tonic::{Request, Response};
-use vintedbot_domain::identity::Scope;
 use vintedbot_domain::inbox::removal::{self, Confirm};
 use vintedbot_proto::v1;
 
@@ -15,7 +14,6 @@ pub async fn prepare(
     request: Request<v1::PrepareThreadRemovalRequest>,
 ) -> Result<Response<v1::PrepareThreadRemovalResponse>, Problem> {
     let caller = auth::caller(&request)?;
-    caller.require(Scope::InboxConfirm)?;
     let mut fields = Fields::default();
     let id = fields.id("id", request.into_inner().id);
     let prepared = removal::prepare(&state.context, &caller, &fields.done(id)?).await?;
@@ -34,7 +32,6 @@ pub async fn confirm(
     request: Request<v1::ConfirmThreadRemovalRequest>,
 ) -> Result<Response<v1::ConfirmThreadRemovalResponse>, Problem> {
     let caller = auth::caller(&request)?;
-    caller.require(Scope::InboxConfirm)?;
     let request = request.into_inner();
     let mut fields = Fields::default();
     let confirm = Confirm {

@@ -19,7 +19,6 @@ pub async fn send(
     request: Request<v1::SendReplyRequest>,
 ) -> Result<Response<v1::SendReplyResponse>, Problem> {
     let caller = auth::caller(&request)?;
-    caller.require(Scope::InboxSend)?;
     let request = request.into_inner();
     let mut fields = Fields::default();
     let send = Send {
@@ -40,7 +39,6 @@ pub async fn confirm(
     request: Request<v1::ConfirmReplyRequest>,
 ) -> Result<Response<v1::ConfirmReplyResponse>, Problem> {
     let caller = auth::caller(&request)?;
-    caller.require(Scope::InboxConfirm)?;
     let request = request.into_inner();
     let mut fields = Fields::default();
     let confirm = Confirm {
@@ -62,7 +60,6 @@ pub async fn cancel(
     request: Request<v1::CancelReplyRequest>,
 ) -> Result<Response<v1::CancelReplyResponse>, Problem> {
     let caller = auth::caller(&request)?;
-    caller.require(Scope::InboxSend)?;
     let request = request.into_inner();
     let (id, request_id) = read(request.id, request.request_id)?;
     let reply = replies::cancel(&state.context, &caller, &id, request_id).await?;
@@ -76,7 +73,6 @@ pub async fn retry(
     request: Request<v1::RetryReplyRequest>,
 ) -> Result<Response<v1::RetryReplyResponse>, Problem> {
     let caller = auth::caller(&request)?;
-    caller.require(Scope::InboxSend)?;
     let request = request.into_inner();
     let (id, request_id) = read(request.id, request.request_id)?;
     let reply = replies::retry(&state.context, &caller, &id, request_id).await?;
@@ -89,7 +85,6 @@ pub async fn resolve(
     request: Request<v1::ResolveReplyRequest>,
 ) -> Result<Response<v1::ResolveReplyResponse>, Problem> {
     let caller = auth::caller(&request)?;
-    caller.require(Scope::InboxConfirm)?;
     let request = request.into_inner();
     let mut fields = Fields::default();
     let resolution = match request.outcome {
@@ -120,7 +115,6 @@ pub async fn get(
     request: Request<v1::GetReplyRequest>,
 ) -> Result<Response<v1::GetReplyResponse>, Problem> {
     let caller = auth::caller(&request)?;
-    caller.require(Scope::InboxRead)?;
     let mut fields = Fields::default();
     let id = fields.id("id", request.into_inner().id);
     let id = fields.done(id)?;
@@ -135,7 +129,6 @@ pub async fn list(
     request: Request<v1::ListRepliesRequest>,
 ) -> Result<Response<v1::ListRepliesResponse>, Problem> {
     let caller = auth::caller(&request)?;
-    caller.require(Scope::InboxRead)?;
     let request = request.into_inner();
     let mut fields = Fields::default();
     let filter = Filter {

@@ -1,7 +1,6 @@
 //! `SyncNow`: waits for the worker's result until the caller's deadline. The sync continues after that.
 
 use tonic::{Request, Response};
-use vintedbot_domain::identity::Scope;
 use vintedbot_domain::inbox::sync;
 use vintedbot_proto::v1;
 
@@ -15,7 +14,6 @@ pub async fn sync_now(
     request: Request<v1::SyncNowRequest>,
 ) -> Result<Response<v1::SyncNowResponse>, Problem> {
     let caller = auth::caller(&request)?;
-    caller.require(Scope::InboxWrite)?;
     let mut fields = Fields::default();
     let account_id = fields.id("account_id", request.into_inner().account_id);
     let account_id = fields.done(account_id)?;

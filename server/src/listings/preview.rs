@@ -1,7 +1,6 @@
 //! `PreviewListing`.
 
 use tonic::{Request, Response};
-use vintedbot_domain::identity::Scope;
 use vintedbot_domain::listings;
 use vintedbot_proto::v1;
 
@@ -16,7 +15,6 @@ pub async fn preview(
     request: Request<v1::PreviewListingRequest>,
 ) -> Result<Response<v1::PreviewListingResponse>, Problem> {
     let caller = auth::caller(&request)?;
-    caller.require(Scope::ListingsRead)?;
     let call = calls::call(&request);
     let mut fields = Fields::default();
     let id = fields.id("id", request.into_inner().id);

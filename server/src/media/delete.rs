@@ -1,7 +1,6 @@
 //! `DeletePhoto`.
 
 use tonic::{Request, Response};
-use vintedbot_domain::identity::Scope;
 use vintedbot_domain::media;
 use vintedbot_proto::v1;
 
@@ -15,7 +14,6 @@ pub async fn delete(
     request: Request<v1::DeletePhotoRequest>,
 ) -> Result<Response<v1::DeletePhotoResponse>, Problem> {
     let caller = auth::caller(&request)?;
-    caller.require(Scope::MediaWrite)?;
     let request = request.into_inner();
     let mut fields = Fields::default();
     let id = fields.id("id", request.id);

@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use tonic::{Code, Request, Response, Status, Streaming};
 use vintedbot_domain::events::Ephemeral;
-use vintedbot_domain::identity::{Caller, Scope};
+use vintedbot_domain::identity::Caller;
 use vintedbot_domain::media::{self, SpooledPhoto};
 use vintedbot_domain::{Error, Reason};
 use vintedbot_proto::v1;
@@ -27,7 +27,6 @@ pub async fn upload(
     request: Request<Streaming<v1::UploadPhotosRequest>>,
 ) -> Result<Response<v1::UploadPhotosResponse>, Problem> {
     let caller = auth::caller(&request)?;
-    caller.require(Scope::MediaWrite)?;
     let call = calls::call(&request);
     let mut parts = request.into_inner();
     let _slot = state.admission.upload(&caller.workspace_id).await?;

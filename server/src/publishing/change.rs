@@ -1,7 +1,6 @@
 //! `PrepareChange`.
 
 use tonic::{Request, Response};
-use vintedbot_domain::identity::Scope;
 use vintedbot_domain::publishing::{self, PrepareChange, Wanted};
 use vintedbot_marketplace::limits::Limits;
 use vintedbot_proto::v1;
@@ -18,7 +17,6 @@ pub async fn prepare(
     request: Request<v1::PrepareChangeRequest>,
 ) -> Result<Response<v1::PrepareChangeResponse>, Problem> {
     let caller = auth::caller(&request)?;
-    caller.require(Scope::PublishPrepare)?;
     let call = calls::call(&request);
     let prepare = read(&state.context.limits, request.into_inner())?;
     let job = publishing::prepare_change(&state.context, &caller, prepare).await?;

@@ -2,7 +2,6 @@
 
 use tonic::{Request, Response};
 use vintedbot_domain::clock::Millis;
-use vintedbot_domain::identity::Scope;
 use vintedbot_domain::publishing::{self, Check, Confirm};
 use vintedbot_domain::{Error, Reason};
 use vintedbot_proto::v1;
@@ -18,7 +17,6 @@ pub async fn confirm(
     request: Request<v1::ConfirmPublishRequest>,
 ) -> Result<Response<v1::ConfirmPublishResponse>, Problem> {
     let caller = auth::caller(&request)?;
-    caller.require(Scope::PublishConfirm)?;
     let call = calls::call(&request);
     let confirm = read(request.into_inner())?;
     let dry_run = confirm.dry_run;

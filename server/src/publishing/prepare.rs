@@ -1,7 +1,6 @@
 //! `PreparePublish`.
 
 use tonic::{Request, Response};
-use vintedbot_domain::identity::Scope;
 use vintedbot_domain::publishing::{self, Prepare};
 use vintedbot_proto::v1;
 
@@ -16,7 +15,6 @@ pub async fn prepare(
     request: Request<v1::PreparePublishRequest>,
 ) -> Result<Response<v1::PreparePublishResponse>, Problem> {
     let caller = auth::caller(&request)?;
-    caller.require(Scope::PublishPrepare)?;
     let call = calls::call(&request);
     let prepare = read(request.into_inner())?;
     let job = publishing::prepare(&state.context, &caller, prepare).await?;

@@ -22,7 +22,6 @@ pub async fn get(
     request: Request<v1::GetPublishJobRequest>,
 ) -> Result<Response<v1::GetPublishJobResponse>, Problem> {
     let caller = auth::caller(&request)?;
-    caller.require(Scope::PublishRead)?;
     let call = calls::call(&request);
     let mut fields = Fields::default();
     let id = fields.id("id", request.into_inner().id);
@@ -49,7 +48,6 @@ pub async fn list(
     request: Request<v1::ListPublishJobsRequest>,
 ) -> Result<Response<v1::ListPublishJobsResponse>, Problem> {
     let caller = auth::caller(&request)?;
-    caller.require(Scope::PublishRead)?;
     let call = calls::call(&request);
     let (filter, page) = read_list(request.into_inner())?;
     let method = (caller.workspace_id.as_str(), "ListPublishJobs");
@@ -97,7 +95,6 @@ pub async fn list_steps(
     request: Request<v1::ListPublishStepsRequest>,
 ) -> Result<Response<v1::ListPublishStepsResponse>, Problem> {
     let caller = auth::caller(&request)?;
-    caller.require(Scope::PublishRead)?;
     let call = calls::call(&request);
     let request = request.into_inner();
     let mut fields = Fields::default();
@@ -124,7 +121,6 @@ pub async fn list_screenshots(
     request: Request<v1::ListScreenshotsRequest>,
 ) -> Result<Response<v1::ListScreenshotsResponse>, Problem> {
     let caller = auth::caller(&request)?;
-    caller.require(Scope::PublishRead)?;
     let call = calls::call(&request);
     let request = request.into_inner();
     let mut fields = Fields::default();

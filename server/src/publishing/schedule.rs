@@ -1,7 +1,6 @@
 //! `SchedulePublish`.
 
 use tonic::{Request, Response};
-use vintedbot_domain::identity::Scope;
 use vintedbot_domain::publishing::{self, LocalTime, Repeated, Schedule, When};
 use vintedbot_proto::v1;
 use vintedbot_proto::v1::local_time::Repeated as RepeatedTime;
@@ -18,7 +17,6 @@ pub async fn schedule(
     request: Request<v1::SchedulePublishRequest>,
 ) -> Result<Response<v1::SchedulePublishResponse>, Problem> {
     let caller = auth::caller(&request)?;
-    caller.require(Scope::PublishConfirm)?;
     let call = calls::call(&request);
     let schedule = read(request.into_inner())?;
     let job = publishing::schedule(&state.context, &caller, schedule).await?;

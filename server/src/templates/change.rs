@@ -1,7 +1,6 @@
 //! `CreateTemplate`, `UpdateTemplate`, `DeleteTemplate`.
 
 use tonic::{Request, Response};
-use vintedbot_domain::identity::Scope;
 use vintedbot_domain::inbox::{self, NewTemplate, UpdateTemplate};
 use vintedbot_proto::v1;
 
@@ -15,7 +14,6 @@ pub async fn create(
     request: Request<v1::CreateTemplateRequest>,
 ) -> Result<Response<v1::CreateTemplateResponse>, Problem> {
     let caller = auth::caller(&request)?;
-    caller.require(Scope::InboxWrite)?;
     let request = request.into_inner();
     let mut fields = Fields::default();
     let new = NewTemplate {
@@ -35,7 +33,6 @@ pub async fn update(
     request: Request<v1::UpdateTemplateRequest>,
 ) -> Result<Response<v1::UpdateTemplateResponse>, Problem> {
     let caller = auth::caller(&request)?;
-    caller.require(Scope::InboxWrite)?;
     let update = read(request.into_inner())?;
     let changed = inbox::update_template(&state.context, &caller, update).await?;
     Ok(Response::new(v1::UpdateTemplateResponse {
@@ -62,7 +59,6 @@ pub async fn delete(
     request: Request<v1::DeleteTemplateRequest>,
 ) -> Result<Response<v1::DeleteTemplateResponse>, Problem> {
     let caller = auth::caller(&request)?;
-    caller.require(Scope::InboxWrite)?;
     let request = request.into_inner();
     let mut fields = Fields::default();
     let id = fields.id("id", request.id);

@@ -1,7 +1,6 @@
 //! `AcceptRemoteChanges`.
 
 use tonic::{Request, Response};
-use vintedbot_domain::identity::Scope;
 use vintedbot_domain::wardrobe::{self, Accept};
 use vintedbot_proto::v1;
 
@@ -15,7 +14,6 @@ pub async fn accept(
     request: Request<v1::AcceptRemoteChangesRequest>,
 ) -> Result<Response<v1::AcceptRemoteChangesResponse>, Problem> {
     let caller = auth::caller(&request)?;
-    caller.require(Scope::ListingsWrite)?;
     let request = request.into_inner();
     let mut fields = Fields::default();
     let accept = Accept {

@@ -1,7 +1,6 @@
 //! `ImportWardrobe`, `GetWardrobeImport`.
 
 use tonic::{Request, Response};
-use vintedbot_domain::identity::Scope;
 use vintedbot_domain::wardrobe::{self, ImportWardrobe};
 use vintedbot_proto::v1;
 
@@ -15,7 +14,6 @@ pub async fn import(
     request: Request<v1::ImportWardrobeRequest>,
 ) -> Result<Response<v1::ImportWardrobeResponse>, Problem> {
     let caller = auth::caller(&request)?;
-    caller.require(Scope::ListingsWrite)?;
     let request = request.into_inner();
     let mut fields = Fields::default();
     let import = ImportWardrobe {
@@ -33,7 +31,6 @@ pub async fn get(
     request: Request<v1::GetWardrobeImportRequest>,
 ) -> Result<Response<v1::GetWardrobeImportResponse>, Problem> {
     let caller = auth::caller(&request)?;
-    caller.require(Scope::ListingsRead)?;
     let mut fields = Fields::default();
     let id = fields.id("id", request.into_inner().id);
     let import = wardrobe::get(&state.context, &caller, &fields.done(id)?).await?;

@@ -1,7 +1,6 @@
 //! `CreateEndpoint`, `GetEndpoint`, `ListEndpoints`, `UpdateEndpoint`, `DeleteEndpoint`, `RotateSecret`.
 
 use tonic::{Request, Response};
-use vintedbot_domain::identity::Scope;
 use vintedbot_domain::paging::PageRequest;
 use vintedbot_domain::webhooks::{self, NewEndpoint, Rotate, Secret, UpdateEndpoint};
 use vintedbot_proto::v1;
@@ -17,7 +16,6 @@ pub async fn create(
     request: Request<v1::CreateEndpointRequest>,
 ) -> Result<Response<v1::CreateEndpointResponse>, Problem> {
     let caller = auth::caller(&request)?;
-    caller.require(Scope::WebhooksWrite)?;
     let request = request.into_inner();
     let mut fields = Fields::default();
     let endpoint = fields.required("endpoint", request.endpoint).unwrap_or_default();
@@ -39,7 +37,6 @@ pub async fn get(
     request: Request<v1::GetEndpointRequest>,
 ) -> Result<Response<v1::GetEndpointResponse>, Problem> {
     let caller = auth::caller(&request)?;
-    caller.require(Scope::WebhooksRead)?;
     let mut fields = Fields::default();
     let id = fields.id("id", request.into_inner().id);
     let id = fields.done(id)?;
@@ -54,7 +51,6 @@ pub async fn list(
     request: Request<v1::ListEndpointsRequest>,
 ) -> Result<Response<v1::ListEndpointsResponse>, Problem> {
     let caller = auth::caller(&request)?;
-    caller.require(Scope::WebhooksRead)?;
     let request = request.into_inner();
     let page = PageRequest {
         size: request.page_size,
@@ -72,7 +68,6 @@ pub async fn update(
     request: Request<v1::UpdateEndpointRequest>,
 ) -> Result<Response<v1::UpdateEndpointResponse>, Problem> {
     let caller = auth::caller(&request)?;
-    caller.require(Scope::WebhooksWrite)?;
     let request = request.into_inner();
     let mut fields = Fields::default();
     let values = fields.required("endpoint", request.endpoint).unwrap_or_default();
@@ -95,7 +90,6 @@ pub async fn delete(
     request: Request<v1::DeleteEndpointRequest>,
 ) -> Result<Response<v1::DeleteEndpointResponse>, Problem> {
     let caller = auth::caller(&request)?;
-    caller.require(Scope::WebhooksWrite)?;
     let request = request.into_inner();
     let mut fields = Fields::default();
     let id = fields.id("id", request.id);
@@ -110,7 +104,6 @@ pub async fn rotate_secret(
     request: Request<v1::RotateSecretRequest>,
 ) -> Result<Response<v1::RotateSecretResponse>, Problem> {
     let caller = auth::caller(&request)?;
-    caller.require(Scope::WebhooksWrite)?;
     let request = request.into_inner();
     let mut fields = Fields::default();
     let rotate = Rotate {

@@ -1,135 +1,34 @@
-//! Every call requires a token, and a token allows only what its scopes name.
+//! Every method requires what the contract states: a token with its scopes, a signed-in person, or nothing.
 
 use http::uri::PathAndQuery;
-use prost::Message as _;
-use prost_types::FileDescriptorSet;
 use tonic::{Code, Request, Status};
 use tonic_prost::ProstCodec;
-use vintedbot_domain::identity::{Revoke, Scope};
-use vintedbot_proto::FILE_DESCRIPTOR_SET;
+use vintedbot_domain::identity::{Revoke, Role, Scope};
+use vintedbot_proto::authorization::{METHODS, Method};
 
 use crate::harness::{self, Connection, reason};
 
-/// The scope that each method requires. Add new methods here.
-const SCOPES: &[(&str, &[Scope])] = &[
-    ("AuthService/WhoAmI", &[]),
-    ("AuthService/CreateApiToken", &[Scope::AuthManage]),
-    ("AuthService/ListApiTokens", &[Scope::AuthManage]),
-    ("AuthService/RevokeApiToken", &[Scope::AuthManage]),
-    ("AccountService/CreateAccount", &[Scope::AccountsWrite]),
-    ("AccountService/ListAccounts", &[Scope::AccountsRead]),
-    ("AccountService/GetAccount", &[Scope::AccountsRead]),
-    ("AccountService/UpdateAccount", &[Scope::AccountsWrite]),
-    ("AccountService/DeleteAccount", &[Scope::AccountsWrite]),
-    ("AccountService/SetMode", &[Scope::AccountsWrite]),
-    ("AccountService/ResumeAccount", &[Scope::AccountsWrite]),
-    ("AccountService/ImportSession", &[Scope::AccountsWrite]),
-    ("AccountService/CheckSession", &[Scope::AccountsWrite]),
-    ("AccountService/ForgetSession", &[Scope::AccountsWrite]),
-    ("CatalogService/ListCategories", &[Scope::CatalogRead]),
-    ("CatalogService/GetCategory", &[Scope::CatalogRead]),
-    ("CatalogService/SearchBrands", &[Scope::CatalogRead]),
-    ("CatalogService/ListSizes", &[Scope::CatalogRead]),
-    ("CatalogService/ListColors", &[Scope::CatalogRead]),
-    ("CatalogService/ListConditions", &[Scope::CatalogRead]),
-    ("CatalogService/ListPackageSizes", &[Scope::CatalogRead]),
-    ("CatalogService/ResolveNames", &[Scope::CatalogRead]),
-    ("MediaService/UploadPhoto", &[Scope::MediaWrite]),
-    ("MediaService/UploadPhotos", &[Scope::MediaWrite]),
-    ("MediaService/CreateUploadUrl", &[Scope::MediaWrite]),
-    ("MediaService/GetPhoto", &[Scope::MediaRead]),
-    ("MediaService/ListPhotos", &[Scope::MediaRead]),
-    ("MediaService/DeletePhoto", &[Scope::MediaWrite]),
-    ("ListingService/CreateListing", &[Scope::ListingsWrite]),
-    (
-        "ListingService/CreateListingFromPhotos",
-        &[Scope::ListingsWrite, Scope::MediaWrite],
-    ),
-    ("ListingService/GetListing", &[Scope::ListingsRead]),
-    ("ListingService/ListListings", &[Scope::ListingsRead]),
-    ("ListingService/SearchListings", &[Scope::ListingsRead]),
-    ("ListingService/UpdateListing", &[Scope::ListingsWrite]),
-    ("ListingService/DeleteListing", &[Scope::ListingsWrite]),
-    ("ListingService/PreviewListing", &[Scope::ListingsRead]),
-    ("PublishService/PreparePublish", &[Scope::PublishPrepare]),
-    ("PublishService/ConfirmPublish", &[Scope::PublishConfirm]),
-    ("PublishService/SchedulePublish", &[Scope::PublishConfirm]),
-    ("PublishService/PrepareChange", &[Scope::PublishPrepare]),
-    ("PublishService/GetPublishJob", &[Scope::PublishRead]),
-    ("PublishService/ListPublishJobs", &[Scope::PublishRead]),
-    ("PublishService/CancelPublishJob", &[Scope::PublishPrepare]),
-    ("PublishService/RetryPublishJob", &[Scope::PublishPrepare]),
-    ("PublishService/ResolvePublishJob", &[Scope::PublishConfirm]),
-    ("PublishService/ListPublishSteps", &[Scope::PublishRead]),
-    ("PublishService/ListScreenshots", &[Scope::PublishRead]),
-    ("WardrobeService/ImportWardrobe", &[Scope::ListingsWrite]),
-    ("WardrobeService/GetWardrobeImport", &[Scope::ListingsRead]),
-    ("WardrobeService/AcceptRemoteChanges", &[Scope::ListingsWrite]),
-    ("InboxService/ListThreads", &[Scope::InboxRead]),
-    ("InboxService/GetThread", &[Scope::InboxRead]),
-    ("InboxService/ListMessages", &[Scope::InboxRead]),
-    ("InboxService/GetInboxCounts", &[Scope::InboxRead]),
-    ("InboxService/GetPerson", &[Scope::InboxRead]),
-    ("InboxService/Search", &[Scope::InboxRead]),
-    ("InboxService/MarkThreads", &[Scope::InboxWrite]),
-    ("InboxService/ArchiveThreads", &[Scope::InboxWrite]),
-    ("InboxService/LabelThreads", &[Scope::InboxWrite]),
-    ("InboxService/SnoozeThread", &[Scope::InboxWrite]),
-    ("InboxService/SetThreadNote", &[Scope::InboxWrite]),
-    ("InboxService/DeleteThread", &[Scope::InboxWrite]),
-    ("InboxService/PrepareThreadRemoval", &[Scope::InboxConfirm]),
-    ("InboxService/ConfirmThreadRemoval", &[Scope::InboxConfirm]),
-    ("InboxService/SaveDraft", &[Scope::InboxWrite]),
-    ("InboxService/SendReply", &[Scope::InboxSend]),
-    ("InboxService/ConfirmReply", &[Scope::InboxConfirm]),
-    ("InboxService/CancelReply", &[Scope::InboxSend]),
-    ("InboxService/RetryReply", &[Scope::InboxSend]),
-    ("InboxService/ResolveReply", &[Scope::InboxConfirm]),
-    ("InboxService/GetReply", &[Scope::InboxRead]),
-    ("InboxService/ListReplies", &[Scope::InboxRead]),
-    ("InboxService/SyncNow", &[Scope::InboxWrite]),
-    ("TemplateService/CreateTemplate", &[Scope::InboxWrite]),
-    ("TemplateService/ListTemplates", &[Scope::InboxRead]),
-    ("TemplateService/GetTemplate", &[Scope::InboxRead]),
-    ("TemplateService/UpdateTemplate", &[Scope::InboxWrite]),
-    ("TemplateService/DeleteTemplate", &[Scope::InboxWrite]),
-    ("TemplateService/PreviewTemplate", &[Scope::InboxRead]),
-    ("EventService/Watch", &[Scope::EventsRead]),
-    ("WebhookService/CreateEndpoint", &[Scope::WebhooksWrite]),
-    ("WebhookService/GetEndpoint", &[Scope::WebhooksRead]),
-    ("WebhookService/ListEndpoints", &[Scope::WebhooksRead]),
-    ("WebhookService/UpdateEndpoint", &[Scope::WebhooksWrite]),
-    ("WebhookService/DeleteEndpoint", &[Scope::WebhooksWrite]),
-    ("WebhookService/DisableEndpoint", &[Scope::WebhooksWrite]),
-    ("WebhookService/EnableEndpoint", &[Scope::WebhooksWrite]),
-    ("WebhookService/RotateSecret", &[Scope::WebhooksWrite]),
-    ("WebhookService/SendTest", &[Scope::WebhooksWrite]),
-    ("WebhookService/ListDeliveries", &[Scope::WebhooksRead]),
-    ("WebhookService/GetDelivery", &[Scope::WebhooksRead]),
-    ("WebhookService/ReplayDelivery", &[Scope::WebhooksWrite]),
-    ("WebhookService/ReplayDeliveries", &[Scope::WebhooksWrite]),
-    ("MarketplaceSearchService/SearchItems", &[Scope::CatalogRead]),
-];
+const GET_ME: &str = "/vintedbot.v1.AuthService/GetMe";
 
-/// Returns every method of the contract.
-fn methods() -> Vec<String> {
-    let files = FileDescriptorSet::decode(FILE_DESCRIPTOR_SET).expect("a descriptor set");
-    let ours = files.file.iter().filter(|file| file.package() == "vintedbot.v1");
-    ours.flat_map(|file| &file.service)
-        .flat_map(|service| {
-            service
-                .method
-                .iter()
-                .map(|method| format!("{}/{}", service.name(), method.name()))
-        })
-        .collect()
+fn is_public(method: &Method) -> bool {
+    method.scopes == ["public"]
+}
+
+fn is_for_people(method: &Method) -> bool {
+    method.scopes == ["person"]
+}
+
+/// Returns the scopes that an API token needs. Empty if each token suffices, or none.
+fn scopes(method: &Method) -> Vec<Scope> {
+    let names = method.scopes.iter();
+    names.filter_map(|name| Scope::from_name(name)).collect()
 }
 
 /// Sends an empty message, which every method accepts as the start of a call.
-async fn call(connection: &Connection, method: &str) -> Result<(), Status> {
+async fn call(connection: &Connection, path: &'static str) -> Result<(), Status> {
     let mut client = tonic::client::Grpc::new(connection.clone());
     client.ready().await.expect("connected");
-    let path = PathAndQuery::try_from(format!("/vintedbot.v1.{method}")).expect("a path");
+    let path = PathAndQuery::from_static(path);
     client
         .unary(Request::new(()), path, ProstCodec::<(), ()>::default())
         .await
@@ -141,19 +40,36 @@ async fn every_method_refuses_a_missing_or_wrong_token() {
     let instance = harness::start().await;
     let without = instance.connect_as(None).await;
     let wrong = instance.connect_as(Some("vb_wrong")).await;
-    for method in methods() {
-        let status = call(&without, &method).await.expect_err(&method);
+    for Method { path, .. } in METHODS.iter().filter(|method| !is_public(method)) {
+        let status = call(&without, path).await.expect_err(path);
         assert_eq!(
             (status.code(), reason(&status).as_str()),
             (Code::Unauthenticated, "TOKEN_MISSING"),
-            "{method}"
+            "{path}"
         );
-        let status = call(&wrong, &method).await.expect_err(&method);
+        let status = call(&wrong, path).await.expect_err(path);
         assert_eq!(
             (status.code(), reason(&status).as_str()),
             (Code::Unauthenticated, "TOKEN_INVALID"),
-            "{method}"
+            "{path}"
         );
+    }
+    instance.stop().await;
+}
+
+#[tokio::test]
+async fn public_method_ignores_a_missing_or_wrong_token() {
+    let instance = harness::start().await;
+    let without = instance.connect_as(None).await;
+    let wrong = instance.connect_as(Some("vb_wrong")).await;
+    for Method { path, .. } in METHODS.iter().filter(|method| is_public(method)) {
+        for connection in [&without, &wrong] {
+            if let Err(status) = call(connection, path).await {
+                let reason = reason(&status);
+                let refusals = ["TOKEN_MISSING", "TOKEN_INVALID", "UNIMPLEMENTED"];
+                assert!(!refusals.contains(&reason.as_str()), "{path}: {reason}");
+            }
+        }
     }
     instance.stop().await;
 }
@@ -161,19 +77,18 @@ async fn every_method_refuses_a_missing_or_wrong_token() {
 #[tokio::test]
 async fn every_method_refuses_a_token_that_lacks_its_scope() {
     let instance = harness::start().await;
-    for method in methods() {
-        let entry = SCOPES.iter().find(|(name, _)| *name == method);
-        let (_, needed) = entry.unwrap_or_else(|| panic!("{method} is not in the table of scopes"));
-        for lacking in *needed {
-            let others: Vec<_> = Scope::ALL.into_iter().filter(|scope| scope != lacking).collect();
+    for method in METHODS {
+        for lacking in scopes(method) {
+            let others: Vec<_> = Scope::ALL.into_iter().filter(|scope| *scope != lacking).collect();
             let (_, secret) = instance.make_token(&others, None).await;
-            let status = call(&instance.connect_as(Some(&secret)).await, &method)
+            let status = call(&instance.connect_as(Some(&secret)).await, method.path)
                 .await
-                .expect_err(&method);
+                .expect_err(method.path);
             assert_eq!(
                 (status.code(), reason(&status).as_str()),
                 (Code::PermissionDenied, "INSUFFICIENT_SCOPE"),
-                "{method}"
+                "{}",
+                method.path
             );
         }
     }
@@ -181,25 +96,66 @@ async fn every_method_refuses_a_token_that_lacks_its_scope() {
 }
 
 #[tokio::test]
+async fn method_for_people_refuses_a_token_with_every_scope() {
+    let instance = harness::start().await;
+    let connection = instance.connect().await;
+    for Method { path, .. } in METHODS.iter().filter(|method| is_for_people(method)) {
+        let status = call(&connection, path).await.expect_err(path);
+        assert_eq!(
+            (status.code(), reason(&status).as_str()),
+            (Code::PermissionDenied, "PERSON_REQUIRED"),
+            "{path}"
+        );
+    }
+    instance.stop().await;
+}
+
+#[tokio::test]
 async fn token_with_only_the_required_scope_is_accepted() {
     let instance = harness::start().await;
-    for (method, needed) in SCOPES {
-        let scopes = if needed.is_empty() {
-            &[Scope::EventsRead]
-        } else {
-            *needed
-        };
-        let (_, secret) = instance.make_token(scopes, None).await;
+    for method in METHODS {
+        if is_public(method) || is_for_people(method) {
+            continue;
+        }
+        let mut scopes = scopes(method);
+        if scopes.is_empty() {
+            // A token has at least one scope.
+            scopes.push(Scope::EventsRead);
+        }
+        let (_, secret) = instance.make_token(&scopes, None).await;
         let connection = instance.connect_as(Some(&secret)).await;
         // Watch answers with a stream that does not end. Every other method answers.
-        let answered =
-            tokio::time::timeout(std::time::Duration::from_secs(1), call(&connection, method)).await;
+        let answered = call(&connection, method.path);
+        let answered = tokio::time::timeout(std::time::Duration::from_secs(1), answered).await;
         if let Ok(Err(status)) = answered {
             let refused = [Code::Unauthenticated, Code::PermissionDenied].contains(&status.code());
-            assert!(!refused, "{method}: {status:?}");
+            assert!(!refused, "{}: {status:?}", method.path);
         }
     }
     instance.stop().await;
+}
+
+#[test]
+fn role_of_a_method_is_the_lowest_with_its_scopes() {
+    for method in METHODS {
+        if is_public(method) || is_for_people(method) {
+            continue;
+        }
+        let name = method.role.as_str_name().trim_start_matches("ROLE_");
+        let required = Role::from_name(name).expect(method.path);
+        for role in Role::ALL {
+            let has_scopes = scopes(method)
+                .into_iter()
+                .all(|scope| role.scopes().contains(scope));
+            assert_eq!(
+                role >= required,
+                has_scopes,
+                "{} and {}",
+                method.path,
+                role.name()
+            );
+        }
+    }
 }
 
 #[tokio::test]
@@ -211,13 +167,13 @@ async fn expired_and_revoked_tokens_have_different_reasons() {
     vintedbot_domain::identity::revoke_token(&instance.context, &instance.caller(), Revoke::of(id))
         .await
         .expect("revokes");
-    let status = call(&instance.connect_as(Some(&revoked)).await, "AuthService/WhoAmI")
+    let status = call(&instance.connect_as(Some(&revoked)).await, GET_ME)
         .await
         .expect_err("revoked");
     assert_eq!(reason(&status), "TOKEN_INVALID");
     let connection = instance.connect_as(Some(&expiring)).await;
     let status = loop {
-        match call(&connection, "AuthService/WhoAmI").await {
+        match call(&connection, GET_ME).await {
             Ok(()) => tokio::time::sleep(std::time::Duration::from_millis(20)).await,
             Err(status) => break status,
         }

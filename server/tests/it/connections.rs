@@ -46,9 +46,9 @@ async fn closed(stream: &mut TcpStream) {
     drop(read.expect("the server closes the connection"));
 }
 
-async fn who_am_i(instance: &Instance) -> Result<(), Status> {
+async fn get_me(instance: &Instance) -> Result<(), Status> {
     let mut client = AuthServiceClient::new(instance.connect().await);
-    let answer = timeout(PATIENCE, client.who_am_i(v1::WhoAmIRequest {})).await;
+    let answer = timeout(PATIENCE, client.get_me(v1::GetMeRequest {})).await;
     answer.expect("answers in time").map(drop)
 }
 
@@ -80,7 +80,7 @@ async fn silent_and_slow_connections_are_closed() {
     closed(&mut silent).await;
     closed(&mut half).await;
     closed(&mut preface).await;
-    who_am_i(&instance).await.expect("others are answered");
+    get_me(&instance).await.expect("others are answered");
     instance.stop().await;
 }
 
@@ -99,7 +99,7 @@ async fn idle_connection_flood_does_not_block_clients() {
         flood.push(connect_from("127.0.0.1", &instance).await);
     }
     for _ in 0..3 {
-        who_am_i(&instance).await.expect("an honest call is answered");
+        get_me(&instance).await.expect("an honest call is answered");
     }
     for stream in flood.iter_mut().take(20) {
         closed(stream).await;
@@ -132,7 +132,7 @@ async fn unauthenticated_calls_hold_no_slot() {
         stream.message().await.expect("is sent");
         open.push(stream);
     }
-    who_am_i(&instance).await.expect("an honest call is answered");
+    get_me(&instance).await.expect("an honest call is answered");
     let ended = timeout(PATIENCE, open[0].message())
         .await
         .expect("the oldest is closed");
@@ -168,7 +168,7 @@ async fn address_with_many_watches_does_not_block_other_addresses() {
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     drop(watches.pop());
     let again = async {
-        while who_am_i_or_refused(&instance).await.is_err() {
+        while get_me_or_refused(&instance).await.is_err() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
@@ -177,16 +177,12 @@ async fn address_with_many_watches_does_not_block_other_addresses() {
     instance.stop().await;
 }
 
-/// Calls [`who_am_i`], where the server may also refuse the connection.
-async fn who_am_i_or_refused(instance: &Instance) -> Result<(), ()> {
+/// Calls [`get_me`], where the server may also refuse the connection.
+async fn get_me_or_refused(instance: &Instance) -> Result<(), ()> {
     let channel = tonic::transport::Channel::from_shared(instance.url.clone()).expect("a URL");
     let channel = channel.connect().await.map_err(drop)?;
     let mut client = AuthServiceClient::with_interceptor(channel, harness::Bearer::new(&instance.token));
-    client
-        .who_am_i(v1::WhoAmIRequest {})
-        .await
-        .map(drop)
-        .map_err(drop)
+    client.get_me(v1::GetMeRequest {}).await.map(drop).map_err(drop)
 }
 
 #[tokio::test]
@@ -200,7 +196,7 @@ async fn workspace_with_too_many_calls_is_refused_with_the_limit() {
     for _ in 0..3 {
         watches.push(watch(&instance).await.expect("begins"));
     }
-    let refused = who_am_i(&instance).await.expect_err("is one too many");
+    let refused = get_me(&instance).await.expect_err("is one too many");
     assert_eq!(refused.code(), Code::ResourceExhausted);
     let details = refused.get_error_details();
     let info = details.error_info().expect("a reason");
@@ -209,7 +205,7 @@ async fn workspace_with_too_many_calls_is_refused_with_the_limit() {
     assert!(details.retry_info().is_some());
     drop(watches.pop());
     let again = async {
-        while who_am_i(&instance).await.is_err() {
+        while get_me(&instance).await.is_err() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };

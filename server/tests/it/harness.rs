@@ -1,6 +1,7 @@
 //! An instance that serves in this process.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use futures::FutureExt as _;
 use tokio::net::TcpListener;
@@ -16,7 +17,7 @@ use vintedbot_domain::accounts;
 use vintedbot_domain::catalog::Catalogs;
 use vintedbot_domain::clock::SystemClock;
 use vintedbot_domain::events::{Feed, Kind, PendingEvent};
-use vintedbot_domain::identity::{self, Caller, NewToken, Scope, Scopes};
+use vintedbot_domain::identity::{self, Caller, Mail, Mailer, NewToken, People, Scope, Scopes};
 use vintedbot_domain::ids::SystemIds;
 use vintedbot_domain::jobs::JobNotifier;
 use vintedbot_domain::keys::Keys;
@@ -36,6 +37,7 @@ pub struct Instance {
     pub workspace_id: String,
     pub token: String,
     pub token_id: String,
+    pub mails: Mails,
     /// `http://127.0.0.1:port`.
     pub url: String,
     pub shutdown: CancellationToken,
@@ -72,6 +74,48 @@ pub struct Anywhere;
 impl Targets for Anywhere {
     async fn check(&self, _url: &str) -> Result<(), String> {
         Ok(())
+    }
+}
+
+/// Records mails instead of sending them.
+#[derive(Clone, Debug, Default)]
+pub struct Mails(Arc<Mutex<Vec<Mail>>>);
+
+#[tonic::async_trait]
+impl Mailer for Mails {
+    async fn send(&self, mail: Mail) -> Result<(), String> {
+        let mut mails = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        mails.push(mail);
+        Ok(())
+    }
+}
+
+impl Mails {
+    /// Waits for a mail to an address and takes it. Returns the token in it, which begins with `prefix`.
+    pub async fn token(&self, to: &str, prefix: &str) -> String {
+        let mut waits = 0;
+        let text = loop {
+            match self.take(to) {
+                Some(mail) => break mail.text,
+                None if waits == 1_000 => panic!("no mail to {to}"),
+                None => tokio::time::sleep(Duration::from_millis(10)).await,
+            }
+            waits += 1;
+        };
+        let start = text.find(prefix).expect("the mail has a token");
+        let is_in_token = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+        text[start..].chars().take_while(is_in_token).collect()
+    }
+
+    /// Returns whether no mail waits.
+    pub fn is_empty(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
+    fn take(&self, to: &str) -> Option<Mail> {
+        let mut mails = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = mails.iter().position(|mail| mail.to == to)?;
+        Some(mails.remove(at))
     }
 }
 
@@ -124,6 +168,12 @@ async fn start_in(
     }));
     let mut settings = settings();
     change(&mut settings);
+    let mails = Mails::default();
+    let people = People::new(
+        &started.instance_id,
+        "https://bot.example",
+        Arc::new(mails.clone()),
+    );
     let context = Context {
         store,
         keys: Arc::new(Keys::new([7; 32])),
@@ -140,6 +190,7 @@ async fn start_in(
         feed,
         notifier,
         log_epoch: started.log_epoch.clone().into(),
+        people: Arc::new(people),
     };
     let token = identity::first_token(&context, &started.workspace_id)
         .await
@@ -147,7 +198,7 @@ async fn start_in(
     let token_id = identity::authenticate(&context, Some(token.expose()))
         .await
         .expect("is known")
-        .token_id;
+        .credential_id;
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("bound");
     let shutdown = CancellationToken::new();
@@ -161,6 +212,7 @@ async fn start_in(
         workspace_id: started.workspace_id,
         token: token.expose().to_owned(),
         token_id,
+        mails,
         url: format!("http://{address}"),
         shutdown,
         served,
@@ -211,7 +263,8 @@ impl Instance {
     pub fn caller(&self) -> Caller {
         Caller {
             workspace_id: self.workspace_id.clone(),
-            token_id: self.token_id.clone(),
+            credential_id: self.token_id.clone(),
+            person: None,
             scopes: Scopes::all(),
             expire_time: None,
         }

@@ -44,7 +44,7 @@ async fn token_is_created_listed_used_and_revoked() {
 
     let mut as_script = AuthServiceClient::new(instance.connect_as(Some(&made.secret)).await);
     let who = as_script
-        .who_am_i(v1::WhoAmIRequest {})
+        .get_me(v1::GetMeRequest {})
         .await
         .expect("answers")
         .into_inner();

@@ -68,7 +68,7 @@ async fn revoke(instance: &Instance, id: &str, successor_id: &str) -> Result<v1:
 
 async fn is_known(instance: &Instance, secret: &str) -> bool {
     let mut client = AuthServiceClient::new(instance.connect_as(Some(secret)).await);
-    match client.who_am_i(v1::WhoAmIRequest {}).await {
+    match client.get_me(v1::GetMeRequest {}).await {
         Ok(_) => true,
         Err(status) => {
             assert_eq!(reason(&status), "TOKEN_INVALID");

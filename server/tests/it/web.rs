@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use prost::Message;
 use reqwest::header::HeaderMap;
-use reqwest::{Method, StatusCode};
+use reqwest::{Method, RequestBuilder, StatusCode};
 use tonic::{Code, Status};
 use vintedbot_proto::v1;
 use vintedbot_server::Config;
@@ -19,11 +19,25 @@ pub async fn call(
     message: &impl Message,
     headers: &[(&str, &str)],
 ) -> (HeaderMap, StatusCode, Vec<u8>) {
+    send(instance, method, frame(message), headers).await
+}
+
+/// Makes a unary call without a token; see [`call`].
+pub async fn call_without_token(
+    instance: &Instance,
+    method: &str,
+    message: &impl Message,
+    headers: &[(&str, &str)],
+) -> (HeaderMap, StatusCode, Vec<u8>) {
+    exchange(post(instance, method, headers).body(frame(message))).await
+}
+
+fn frame(message: &impl Message) -> Vec<u8> {
     let message = message.encode_to_vec();
     let mut frame = vec![0];
     frame.extend_from_slice(&u32::try_from(message.len()).expect("small").to_be_bytes());
     frame.extend_from_slice(&message);
-    send(instance, method, frame, headers).await
+    frame
 }
 
 pub async fn send(
@@ -32,16 +46,23 @@ pub async fn send(
     body: Vec<u8>,
     headers: &[(&str, &str)],
 ) -> (HeaderMap, StatusCode, Vec<u8>) {
+    let request = post(instance, method, headers).bearer_auth(&instance.token);
+    exchange(request.body(body)).await
+}
+
+fn post(instance: &Instance, method: &str, headers: &[(&str, &str)]) -> RequestBuilder {
     let mut request = http()
         .post(format!("{}/vintedbot.v1.{method}", instance.url))
         .version(reqwest::Version::HTTP_11)
         .header("content-type", "application/grpc-web+proto")
-        .header("x-grpc-web", "1")
-        .bearer_auth(&instance.token)
-        .body(body);
+        .header("x-grpc-web", "1");
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
+    request
+}
+
+async fn exchange(request: RequestBuilder) -> (HeaderMap, StatusCode, Vec<u8>) {
     let response = request.send().await.expect("answers");
     let (mut headers, status) = (response.headers().clone(), response.status());
     let mut rest = &response.bytes().await.expect("a body")[..];
@@ -122,8 +143,8 @@ async fn allowed_origin_calls_over_http_1_and_reads_the_status() {
     let origin = [("origin", "https://app.example")];
     let (headers, http_status, message) = call(
         &instance,
-        "AuthService/WhoAmI",
-        &v1::WhoAmIRequest::default(),
+        "AuthService/GetMe",
+        &v1::GetMeRequest::default(),
         &origin,
     )
     .await;
@@ -150,7 +171,7 @@ async fn allowed_origin_calls_over_http_1_and_reads_the_status() {
     ] {
         assert!(exposed.contains(name), "{exposed}");
     }
-    let answer = v1::WhoAmIResponse::decode(&message[..]).expect("a message");
+    let answer = v1::GetMeResponse::decode(&message[..]).expect("a message");
     assert_eq!(answer.workspace_id, instance.workspace_id);
 
     let (headers, _, _) = call(&instance, "AccountService/GetAccount", &(), &origin).await;
@@ -166,7 +187,7 @@ async fn allowed_origin_calls_over_http_1_and_reads_the_status() {
 async fn other_origin_gets_no_cors_headers() {
     let instance = harness::start_with(config()).await;
     let origin = [("origin", "https://evil.example")];
-    let (headers, _, _) = call(&instance, "AuthService/WhoAmI", &(), &origin).await;
+    let (headers, _, _) = call(&instance, "AuthService/GetMe", &(), &origin).await;
     assert_eq!(header(&headers, "access-control-allow-origin"), None);
     instance.stop().await;
 }
@@ -175,7 +196,7 @@ async fn other_origin_gets_no_cors_headers() {
 async fn preflights_are_answered_for_calls_and_for_uploads() {
     let instance = harness::start_with(config()).await;
     for (path, method) in [
-        ("/vintedbot.v1.AuthService/WhoAmI", "POST"),
+        ("/vintedbot.v1.AuthService/GetMe", "POST"),
         ("/media/upload/x", "PUT"),
     ] {
         let response = http()
@@ -222,7 +243,7 @@ async fn star_allows_every_origin_and_invalid_origin_fails_start() {
     .await;
     let (headers, _, _) = call(
         &instance,
-        "AuthService/WhoAmI",
+        "AuthService/GetMe",
         &(),
         &[("origin", "https://any.example")],
     )

@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use vintedbot_domain::accounts::Account;
 use vintedbot_domain::events::{Event, Kind, Resource, ResourceType};
-use vintedbot_domain::identity::{ApiToken, Scopes};
+use vintedbot_domain::identity::{ApiToken, Scopes, User, UserSession};
 use vintedbot_domain::inbox::{Message, Reply, Template, Thread};
 use vintedbot_domain::listings::Listing;
 use vintedbot_domain::media::Photo;
@@ -70,6 +70,8 @@ fn samples() -> HashMap<String, (Value, Option<String>, Option<String>)> {
     add(read::<Reply>(&stored));
     add(read::<Template>(&stored));
     add(read::<Endpoint>(&stored));
+    add(read::<User>(&stored));
+    add(read::<UserSession>(&stored));
     samples
 }
 
