@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use vintedbot_domain::catalog::Catalogs;
 use vintedbot_domain::clock::SystemClock;
 use vintedbot_domain::events::Feed;
+use vintedbot_domain::identity::People;
 use vintedbot_domain::ids::SystemIds;
 use vintedbot_domain::instance::{self, Started};
 use vintedbot_domain::jobs::JobNotifier;
@@ -20,7 +21,7 @@ use vintedbot_marketplace::limits::Limits;
 use vintedbot_migrations::OLDEST_PROGRAM;
 
 use crate::config::Config;
-use crate::storage;
+use crate::{mail, storage};
 
 /// An open instance.
 pub struct Instance {
@@ -52,19 +53,41 @@ async fn open_with(
 ) -> Result<Instance> {
     let folder = DataFolder::open(&config.data_dir)?;
     let path = folder.path().to_owned();
-    let (clock, ids) = (Arc::new(SystemClock), Arc::new(SystemIds));
-    let store = store::connect(&config.database_url(), clock.clone(), ids.clone())
-        .await
-        .context("DATABASE_URL")?;
+    let store = connect(config).await?;
     migrate(&store).await?;
     let program = env!("CARGO_PKG_VERSION");
     let started = instance::start(&store, &path, program, OLDEST_PROGRAM).await?;
-    let key_file = config
-        .encryption_key
-        .is_empty()
-        .then(|| path.join("encryption.key"));
-    let keys = match &key_file {
-        Some(file) => Keys::from_file(file, &*ids)?,
+    let store = if config.row_level_security {
+        store.with_row_level_security().await?
+    } else {
+        store
+    };
+    let context = context(config, settings, store, &started, is_shared).await?;
+    let token_file = path.join("api-token");
+    private::existing_file(&token_file).with_context(|| format!("token file {}", token_file.display()))?;
+    if started.first_start && writes_token {
+        write_first_token(&context, &started, &token_file).await?;
+    }
+    Ok(Instance {
+        context,
+        started,
+        token_file,
+        key_file: key_file(config),
+        _folder: folder,
+    })
+}
+
+/// Returns the domain context of an open database.
+async fn context(
+    config: &Config,
+    settings: Settings,
+    store: Store,
+    started: &Started,
+    is_shared: bool,
+) -> Result<Context> {
+    let ids = Arc::new(SystemIds);
+    let keys = match key_file(config) {
+        Some(file) => Keys::from_file(&file, &*ids)?,
         None => Keys::from_setting(&config.encryption_key)?,
     };
     let keys = Arc::new(keys.with_older(&config.encryption_keys_old)?);
@@ -74,11 +97,11 @@ async fn open_with(
         feed: feed.clone(),
         notifier: notifier.clone(),
     }));
-    let context = Context {
+    Ok(Context {
         store,
         keys,
-        files: Arc::new(storage::open(config, &path).await?),
-        clock,
+        files: Arc::new(storage::open(config, &config.data_dir).await?),
+        clock: Arc::new(SystemClock),
         ids,
         settings: Arc::new(settings),
         limits: Arc::new(Limits::embedded().clone()),
@@ -90,25 +113,31 @@ async fn open_with(
         feed,
         notifier,
         log_epoch: started.log_epoch.clone().into(),
-    };
-    let token_file = path.join("api-token");
-    private::existing_file(&token_file).with_context(|| format!("token file {}", token_file.display()))?;
-    if started.first_start && writes_token {
-        write_first_token(&context, &started, &token_file).await?;
-    }
-    Ok(Instance {
-        context,
-        started,
-        token_file,
-        key_file,
-        _folder: folder,
+        people: Arc::new(People::new(
+            &started.instance_id,
+            config.link_base(),
+            mail::mailer(config)?,
+        )),
     })
+}
+
+/// Returns the file of the encryption key. `None`: the key is a setting.
+fn key_file(config: &Config) -> Option<PathBuf> {
+    config
+        .encryption_key
+        .is_empty()
+        .then(|| config.data_dir.join("encryption.key"))
+}
+
+async fn connect(config: &Config) -> Result<Store> {
+    store::connect(&config.database_url(), Arc::new(SystemClock), Arc::new(SystemIds))
+        .await
+        .context("DATABASE_URL")
 }
 
 /// Opens the database of an existing instance, for commands that require one.
 pub async fn existing(config: &Config) -> Result<Store> {
-    let url = config.database_url();
-    if let Some(file) = store::sqlite_file(&url)
+    if let Some(file) = store::sqlite_file(&config.database_url())
         && !file.is_file()
     {
         bail!(
@@ -116,9 +145,7 @@ pub async fn existing(config: &Config) -> Result<Store> {
             file.display()
         );
     }
-    let store = store::connect(&url, Arc::new(SystemClock), Arc::new(SystemIds))
-        .await
-        .context("DATABASE_URL")?;
+    let store = connect(config).await?;
     instance::is_there(&store).await?;
     Ok(store)
 }
@@ -128,6 +155,14 @@ pub async fn beside(config: &Config) -> Result<Store> {
     let store = existing(config).await?;
     instance::is_here(&store).await?;
     Ok(store)
+}
+
+/// Opens an existing instance without its data folder's lock, for commands that work while the instance runs.
+pub async fn open_beside(config: &Config) -> Result<(Context, Started)> {
+    let store = beside(config).await?;
+    let started = instance::running(&store).await?;
+    let context = context(config, config.settings(), store, &started, true).await?;
+    Ok((context, started))
 }
 
 /// Migrates the schema. Only one process at a time does so.
@@ -141,9 +176,13 @@ async fn migrate(store: &Store) -> Result<()> {
 /// interrupted in between, there is no file; `vintedbot token` creates another token.
 pub async fn write_first_token(context: &Context, started: &Started, file: &Path) -> Result<()> {
     let secret = identity::first_token(context, &started.workspace_id).await?;
-    let mut opened = private::file(file).with_context(|| format!("token file {}", file.display()))?;
+    write_secret(file, secret.expose()).with_context(|| format!("token file {}", file.display()))
+}
+
+/// Writes a secret to a file that only this user can read.
+pub fn write_secret(file: &Path, secret: &str) -> std::io::Result<()> {
+    let mut opened = private::file(file)?;
     opened.set_len(0)?;
-    opened.write_all(secret.expose().as_bytes())?;
-    opened.sync_all()?;
-    Ok(())
+    opened.write_all(secret.as_bytes())?;
+    opened.sync_all()
 }

@@ -4,6 +4,7 @@ mod commands;
 mod config;
 mod instance;
 mod logging;
+mod mail;
 mod metrics;
 mod parts;
 mod storage;
@@ -13,7 +14,9 @@ use clap::{Parser, Subcommand};
 use rustix::fs::Mode;
 use rustix::process::umask;
 
-use commands::{migrate_store, practice, schedules, search, seed, selectors, serve, server, token, worker};
+use commands::{
+    migrate_store, practice, schedules, search, seed, selectors, serve, server, token, user, worker,
+};
 
 /// A self-hosted backend for running one's own seller account on the marketplace Vinted.
 #[derive(Parser)]
@@ -38,6 +41,9 @@ enum Command {
     /// Creates an API token with every scope and writes it to the token file, if that was lost. The instance must be
     /// stopped.
     Token,
+    /// Manages the people who sign in.
+    #[command(subcommand)]
+    User(user::Command),
     /// Moves an instance to another database, such as from SQLite to PostgreSQL.
     MigrateStore(migrate_store::Arguments),
     /// Shows and changes the schedules.
@@ -74,6 +80,7 @@ fn main() -> std::process::ExitCode {
             Command::Practice(arguments) => practice::run(arguments).await,
             Command::Seed => seed::run().await,
             Command::Token => token::run().await,
+            Command::User(command) => user::run(command).await,
             Command::MigrateStore(arguments) => migrate_store::run(arguments).await,
             Command::Schedules(command) => schedules::run(command).await,
             Command::Search(command) => search::run(command).await,

@@ -9,4 +9,5 @@ pub mod selectors;
 pub mod serve;
 pub mod server;
 pub mod token;
+pub mod user;
 pub mod worker;

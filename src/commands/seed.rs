@@ -4,6 +4,7 @@
 //! the practice site, executed by a worker without a browser. A new garment is an entry in [`wardrobe`]; a new outcome
 //! is a variant of [`Fate`] and its arm in `Seeding::reach_fate`.
 
+mod person;
 mod picture;
 mod rehearsal;
 mod script;
@@ -23,6 +24,7 @@ use vintedbot_marketplace::Money;
 
 use crate::config::Config;
 use crate::parts::site;
+pub use person::{DEMO_EMAIL, demo_person};
 use rehearsal::Rehearsal;
 use script::Site;
 use wardrobe::{Fate, Garment, SELLERS};
@@ -87,7 +89,8 @@ pub async fn fill(
 ) -> Result<bool> {
     let caller = Caller {
         workspace_id: workspace_id.to_owned(),
-        token_id: String::new(),
+        credential_id: String::new(),
+        person: None,
         scopes: Scopes::all(),
         expire_time: None,
     };
@@ -139,6 +142,7 @@ impl Seeding {
             language: seller.language.to_owned(),
             mode: Some(Mode::Mock),
             request_id: None,
+            second_account_acknowledged: true,
         };
         let account = accounts::create(&self.context, &self.caller, new).await?;
         self.rehearsal

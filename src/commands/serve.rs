@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result};
 use clap::Args;
 use tokio_util::sync::CancellationToken;
 use vintedbot_domain::accounts::Mode;
+use vintedbot_domain::identity::operator;
 use vintedbot_marketplace::{DriverKind, Marketplace};
 
 use super::seed;
@@ -18,7 +19,7 @@ use crate::{logging, metrics};
 /// The options of the start.
 #[derive(Args)]
 pub struct Arguments {
-    /// Fills the instance with example data at its first start.
+    /// Fills the instance with example data and a demo person at its first start.
     #[arg(long)]
     seed: bool,
 }
@@ -43,6 +44,13 @@ pub async fn run(arguments: Arguments) -> Result<()> {
             .await
             .context("the instance could not be seeded")?;
     }
+    let demo = if fills {
+        seed::demo_person(&config, context, &instance.started.workspace_id)
+            .await
+            .context("the demo person could not be created")?
+    } else {
+        None
+    };
     let drain = CancellationToken::new();
     metrics::start(&config, context, &drain).await?;
     let (address, server) = server::start(&config, context, &drain).await?;
@@ -65,6 +73,15 @@ pub async fn run(arguments: Arguments) -> Result<()> {
     println!("inbox sync: every {} minutes", config.sync.interval_ms / 60_000);
     if let Some(file) = &instance.key_file {
         println!("key file: {}", file.display());
+    }
+    if let Some(file) = demo {
+        println!(
+            "sign in: {} with the password in {}",
+            seed::DEMO_EMAIL,
+            file.display()
+        );
+    } else if operator::list_users(context).await?.is_empty() {
+        println!("no person can sign in yet; to add one, run: vintedbot user create --email you@example.com");
     }
     if !instance.token_file.exists() {
         println!("the token file is missing; stop this process and run: vintedbot token");

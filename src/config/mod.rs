@@ -7,7 +7,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
@@ -20,7 +20,7 @@ use url::Url;
 use vintedbot_domain::keys::sha256_hex;
 use vintedbot_domain::settings::Settings;
 
-use tables::{Aws, Limits, Log, Media, Metrics, Otlp, Practice, Sync, Webhook};
+use tables::{Aws, Limits, Log, Media, Metrics, Otlp, Practice, Smtp, Sync, Webhook};
 pub use tables::{Browser, BrowserConfig, LogFormat};
 
 /// The default configuration.
@@ -76,12 +76,15 @@ pub struct Config {
     pub public_url: String,
     pub data_dir: PathBuf,
     pub database_url: String,
+    pub row_level_security: bool,
     pub redis_url: String,
     pub allowed_origins: String,
+    pub trusted_proxies: String,
     pub encryption_key: String,
     pub encryption_keys_old: String,
     pub proxy_url: String,
     pub concurrency: usize,
+    pub smtp: Smtp,
     pub media: Media,
     pub aws: Aws,
     pub browser: BrowserConfig,
@@ -163,7 +166,11 @@ impl Config {
         if let Some((name, _)) = counts.iter().find(|(_, value)| *value < 1) {
             bail!("{name} must be at least 1");
         }
+        if config.row_level_security && !config.is_shared() {
+            bail!("row_level_security needs PostgreSQL: set database_url to postgres://…");
+        }
         config.webhook_networks()?;
+        config.trusted_proxies()?;
         config.check_public_url()?;
         // A browser receives file paths, and it does not know the working directory of this process.
         config.data_dir = std::path::absolute(&config.data_dir).context("data_dir")?;
@@ -193,9 +200,7 @@ impl Config {
 
     /// Returns the internal networks to which webhooks may be sent.
     pub fn webhook_networks(&self) -> Result<Vec<IpNet>> {
-        let networks = self.webhook.allowed_networks.split(',').map(str::trim);
-        networks
-            .filter(|text| !text.is_empty())
+        listed(&self.webhook.allowed_networks)
             .map(|text| {
                 let network = text.parse::<IpNet>();
                 network.with_context(|| {
@@ -203,6 +208,31 @@ impl Config {
                 })
             })
             .collect()
+    }
+
+    /// Returns the reverse proxies that may name the client's address.
+    pub fn trusted_proxies(&self) -> Result<Vec<IpNet>> {
+        listed(&self.trusted_proxies)
+            .map(|text| {
+                let network = text
+                    .parse::<IpNet>()
+                    .or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+                network.with_context(|| {
+                    format!(
+                        "trusted_proxies: {text:?} is neither an address nor a network such as 10.0.0.0/8"
+                    )
+                })
+            })
+            .collect()
+    }
+
+    /// Returns the base of links in mails.
+    pub fn link_base(&self) -> String {
+        if self.public_url.is_empty() {
+            format!("http://{}", self.listen)
+        } else {
+            self.public_url.clone()
+        }
     }
 
     /// Returns whether several processes can share the database.
@@ -237,6 +267,11 @@ impl Config {
             .take(16)
             .collect()
     }
+}
+
+/// Returns the entries of a setting that separates them by commas.
+fn listed(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',').map(str::trim).filter(|entry| !entry.is_empty())
 }
 
 /// Returns the settings of a source by path, such as `jobs.lease`.

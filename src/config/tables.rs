@@ -23,6 +23,13 @@ pub enum LogFormat {
     Json,
 }
 
+/// `[smtp]`
+#[derive(Clone, Deserialize)]
+pub struct Smtp {
+    pub url: String,
+    pub from: String,
+}
+
 /// `[media]`
 #[derive(Clone, Deserialize)]
 pub struct Media {

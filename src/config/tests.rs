@@ -1,5 +1,7 @@
 //! The sources of settings, their names, and the values that are refused.
 
+use vintedbot_domain::settings::Registration;
+
 use super::*;
 
 fn read_file(text: &str) -> Result<Config> {
@@ -189,6 +191,77 @@ fn malformed_network_is_refused_at_start() {
         let text = format!("[webhook]\nallowed_networks = {networks:?}\n");
         let read = read_file(&text).and_then(|config| config.webhook_networks());
         assert_eq!(read.ok().map(|networks| networks.len()), count, "{networks}");
+    }
+}
+
+#[test]
+fn trusted_proxies_are_addresses_or_networks() {
+    for (proxies, expected) in [
+        ("", Some(vec![])),
+        (
+            "10.0.0.5, 192.168.0.0/16,fd00::1",
+            Some(vec!["10.0.0.5/32", "192.168.0.0/16", "fd00::1/128"]),
+        ),
+        ("haproxy", None),
+        ("10.0.0.5:443", None),
+    ] {
+        let text = format!("trusted_proxies = {proxies:?}\n");
+        let read = read_file(&text).and_then(|config| config.trusted_proxies());
+        let networks = read
+            .ok()
+            .map(|networks| networks.iter().map(ToString::to_string).collect::<Vec<_>>());
+        let expected = expected.map(|networks| networks.into_iter().map(str::to_owned).collect());
+        assert_eq!(networks, expected, "{proxies}");
+    }
+}
+
+#[test]
+fn row_level_security_is_refused_on_sqlite() {
+    let error = read_file("row_level_security = true\n")
+        .err()
+        .expect("refused")
+        .to_string();
+    assert!(error.contains("row_level_security"), "{error}");
+    let shared = [
+        ("ROW_LEVEL_SECURITY", "true"),
+        ("DATABASE_URL", "postgres://localhost/vintedbot"),
+    ];
+    assert!(read_environment(&shared).expect("valid").row_level_security);
+}
+
+#[test]
+fn links_begin_with_public_url_or_own_address() {
+    let base = |variables: &[(&str, &str)]| read_environment(variables).expect("valid").link_base();
+    assert_eq!(base(&[("LISTEN", "127.0.0.1:8080")]), "http://127.0.0.1:8080");
+    assert_eq!(
+        base(&[("PUBLIC_URL", "https://vintedbot.example")]),
+        "https://vintedbot.example"
+    );
+}
+
+#[test]
+fn people_settings_are_read_and_checked() {
+    let variables = [
+        ("PEOPLE_REGISTRATION", "invitation"),
+        ("PEOPLE_SESSION_TTL", "12h"),
+        ("PEOPLE_FAILURES_PER_ACCOUNT", "3"),
+    ];
+    let people = read_environment(&variables).expect("valid").settings().people;
+    assert_eq!(people.registration, Registration::Invitation);
+    assert_eq!(people.session_ms, 43_200_000);
+    assert_eq!(
+        (people.failures_per_account, people.failures_per_address),
+        (3, 100)
+    );
+    for (name, text, path) in [
+        ("PEOPLE_REGISTRATION", "everybody", "people.registration"),
+        ("PEOPLE_SESSION_TTL", "59m", "people.session_ttl"),
+        ("PEOPLE_FAILURES_PER_ACCOUNT", "0", "people.failures_per_account"),
+        ("PEOPLE_FAILURES_PER_ADDRESS", "-1", "people.failures_per_address"),
+    ] {
+        let error = read_environment(&[(name, text)]).err().expect("refused");
+        let error = format!("{error:#}");
+        assert!(error.contains(path), "{error}");
     }
 }
 

@@ -32,6 +32,7 @@ pub async fn start(
     let address = listener.local_addr()?;
     let egress = Arc::new(EgressClient::new(config.webhook_networks()?));
     let settings = vintedbot_server::Config {
+        trusted_proxies: config.trusted_proxies()?,
         webhook_targets: Some(Arc::new(EgressTargets(egress))),
         ..settings(config)
     };
@@ -84,7 +85,7 @@ fn connections(config: &Config, descriptors: usize) -> ConnectionLimits {
 /// Returns a command for a first call.
 pub fn grpcurl_line(token_file: &Path, address: &str) -> String {
     format!(
-        "grpcurl -plaintext -H \"authorization: Bearer $(cat {})\" {address} vintedbot.v1.AuthService/WhoAmI",
+        "grpcurl -plaintext -H \"authorization: Bearer $(cat {})\" {address} vintedbot.v1.AuthService/GetMe",
         token_file.display()
     )
 }

@@ -1,6 +1,6 @@
 //! Architecture rules that the compiler does not check: dependencies between crates, and forbidden text in sources.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -99,9 +99,10 @@ fn crates_import_only_allowed_crates() {
 }
 
 #[test]
-fn settings_and_browsers_are_used_in_one_crate_each() {
+fn settings_mail_and_browsers_are_used_in_one_crate_each() {
     let homes = [
         ("figment", "vintedbot"),
+        ("lettre", "vintedbot"),
         ("thirtyfour", "vintedbot-connector"),
         ("apalis", "vintedbot-worker"),
         ("apalis-redis", "vintedbot-worker"),
@@ -186,6 +187,43 @@ fn browser_proxy_is_set_in_one_place() {
     let found: Vec<_> = found.map(|(path, _)| path).collect();
     let home = PathBuf::from("connector/src/browser/launch.rs");
     assert!(found.iter().all(|path| *path == home), "{found:?}");
+}
+
+/// The only source that compares the workspace of a row.
+const TENANT: &str = "domain/src/store/tenant.rs";
+
+#[test]
+fn workspace_of_a_row_is_compared_in_one_place() {
+    let comparisons = [
+        "WorkspaceId.eq(",
+        "workspace_id ==",
+        "== workspace_id",
+        "== caller.workspace_id",
+    ];
+    let mut found = Vec::new();
+    for (path, text) in sources() {
+        if path.starts_with("domain/src") && path != Path::new(TENANT) {
+            let own = comparisons.iter().filter(|comparison| text.contains(*comparison));
+            found.extend(own.map(|comparison| (path.clone(), *comparison)));
+        }
+    }
+    assert!(found.is_empty(), "use of_workspace() instead: {found:?}");
+}
+
+#[test]
+fn every_entity_with_a_workspace_is_a_tenant() {
+    let tenant = fs::read_to_string(root().join(TENANT)).expect("the source");
+    let (_, listed) = tenant.split_once("tenants!(").expect("the list");
+    let (listed, _) = listed.split_once(");").expect("its end");
+    let listed = listed.split(',').map(str::trim).filter(|name| !name.is_empty());
+    let listed: BTreeSet<_> = listed.map(str::to_owned).collect();
+    let entities = sources().into_iter().filter(|(path, text)| {
+        path.starts_with("domain/src/store/entities") && text.contains("pub workspace_id:")
+    });
+    let entities: BTreeSet<_> = entities
+        .filter_map(|(path, _)| Some(path.file_stem()?.to_str()?.to_owned()))
+        .collect();
+    assert_eq!(listed, entities);
 }
 
 /// Returns every source file of the repository with its text, by its path from the root.

@@ -98,6 +98,7 @@ fn compose_file_names_existing_settings_and_files() {
         "WEBDRIVER_URL",
         "PRACTICE_URL",
         "METRICS_LISTEN",
+        "SMTP_URL",
     ] {
         assert!(ours.contains(variable), "{variable} is not set");
     }
@@ -109,6 +110,15 @@ fn compose_file_names_existing_settings_and_files() {
         assert!(
             !is_ours || example.contains(&format!("{name}=")),
             "env.example lacks {name}"
+        );
+    }
+    // The servers trust the address of HAProxy.
+    let proxy = &services["haproxy"]["networks"]["default"]["ipv4_address"];
+    assert!(proxy.is_string());
+    for server in ["server-1", "server-2"] {
+        assert_eq!(
+            services[server]["environment"]["TRUSTED_PROXIES"], *proxy,
+            "{server}"
         );
     }
     // Processes that share a network have different ports.

@@ -9,8 +9,10 @@ mod postgres;
 
 mod architecture;
 mod deploy;
+mod mail;
 mod metrics;
 mod moved;
+mod people;
 mod private;
 mod readme;
 mod rig;

@@ -53,7 +53,7 @@ async fn start_restricts_an_existing_data_folder() {
         .client()
         .await
         .auth()
-        .who_am_i()
+        .get_me()
         .await
         .expect("the token works");
     assert!(instance.stop().await.success());

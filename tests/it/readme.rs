@@ -12,7 +12,12 @@ use tokio::process::Command;
 use crate::rig::{Home, root, search_path};
 
 /// The pages whose blocks form the script, in order. A block uses variables that earlier blocks define.
-const SCRIPT_PAGES: [&str; 3] = ["README.md", "docs/your-account.md", "docs/grpcurl.md"];
+const SCRIPT_PAGES: [&str; 4] = [
+    "README.md",
+    "docs/your-account.md",
+    "docs/grpcurl.md",
+    "docs/people.md",
+];
 /// The first line of a block that is run.
 const RUN: &str = "```sh run\n";
 const EXAMPLE: (&str, &str) = ("```rust\n", "```");
@@ -75,6 +80,7 @@ async fn documented_commands_publish_and_reach_every_service() {
             &[
                 ("PUBLISH_PER_MINUTE", "60"),
                 ("WEBHOOK_ALLOWED_NETWORKS", "127.0.0.0/8"),
+                ("PEOPLE_REGISTRATION", "open"),
             ],
         )
         .await;
@@ -85,6 +91,7 @@ async fn documented_commands_publish_and_reach_every_service() {
         .args(["-c", &script])
         .current_dir(home.path())
         .env("ADDRESS", &instance.address)
+        .env("SERVER_LOG", "stdout.log")
         .env("PRACTICE", &instance.practice_url)
         .env("EXAMPLES", root().join("examples"))
         .env("PATH", search_path())
