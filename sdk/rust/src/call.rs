@@ -6,23 +6,37 @@ use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
 use tonic::{Request, Response, Status};
 
-use crate::client::Bearer;
+use crate::client::Credential;
 use crate::request_id::Change;
-use crate::{Error, Result, RetryPolicy};
+use crate::{Error, ErrorReason, Result, RetryPolicy};
 
-/// The connection with its API token.
-pub type Line = InterceptedService<Channel, Bearer>;
+/// The connection with its credential.
+pub type Line = InterceptedService<Channel, Credential>;
 
 /// The connection and the settings that the services use for their calls.
 #[derive(Clone)]
 pub struct Calls {
-    pub line: Line,
+    pub channel: Channel,
+    pub credential: Credential,
     /// The timeout of one attempt.
     pub timeout: Duration,
     pub retry: RetryPolicy,
 }
 
 impl Calls {
+    /// Returns the connection with its credential.
+    pub fn line(&self) -> Line {
+        InterceptedService::new(self.channel.clone(), self.credential.clone())
+    }
+
+    /// Returns calls without a credential, for public methods.
+    pub fn public(&self) -> Self {
+        Self {
+            credential: Credential::None,
+            ..self.clone()
+        }
+    }
+
     /// Makes a call that changes nothing and may be repeated.
     pub async fn read<R, A, F>(&self, request: R, call: impl Fn(Line, Request<R>) -> F) -> Result<A>
     where
@@ -32,7 +46,7 @@ impl Calls {
         self.repeat(|| async {
             let mut request = Request::new(request.clone());
             request.set_timeout(self.timeout);
-            let answer = call(self.line.clone(), request);
+            let answer = call(self.line(), request);
             tokio::time::timeout(self.timeout, answer)
                 .await
                 .map_err(|_elapsed| Error::timed_out())?
@@ -50,6 +64,19 @@ impl Calls {
         self.read(request.identified(), call).await
     }
 
+    /// Makes a call that has no `request_id` and must not be repeated: it would fail, or have its effect twice.
+    pub async fn once<R, A, F>(&self, request: R, call: impl Fn(Line, Request<R>) -> F) -> Result<A>
+    where
+        R: Clone,
+        F: Future<Output = Result<Response<A>, Status>>,
+    {
+        let calls = Self {
+            retry: RetryPolicy::never(),
+            ..self.clone()
+        };
+        calls.read(request, call).await
+    }
+
     /// Runs `attempt` until it succeeds, fails permanently, or the attempts are exhausted. `attempt` must be safe to
     /// repeat.
     pub async fn repeat<A, F>(&self, mut attempt: impl FnMut() -> F) -> Result<A>
@@ -58,7 +85,7 @@ impl Calls {
     {
         let mut made = 1;
         loop {
-            let error = match attempt().await {
+            let error = match self.authenticated(&mut attempt).await {
                 Ok(response) => return Ok(response.into_inner()),
                 Err(error) => error,
             };
@@ -67,6 +94,25 @@ impl Calls {
             };
             tokio::time::sleep(wait).await;
             made += 1;
+        }
+    }
+
+    /// Runs `attempt` with the current access token of the session, if there is one. If the server refuses the token as
+    /// expired, refreshes it and runs `attempt` once more.
+    pub async fn authenticated<A, F>(&self, mut attempt: impl FnMut() -> F) -> Result<A>
+    where
+        F: Future<Output = Result<A>>,
+    {
+        let Credential::Session(session) = &self.credential else {
+            return attempt().await;
+        };
+        let sent = session.fresh_bearer().await?;
+        match attempt().await {
+            Err(error) if error.reason() == ErrorReason::TokenExpired => {
+                session.refresh(&sent).await?;
+                attempt().await
+            }
+            outcome => outcome,
         }
     }
 }

@@ -9,8 +9,11 @@ use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
 use tonic::{Request, Status};
+use vintedbot_proto::v1::auth_service_client::AuthServiceClient;
+use vintedbot_proto::v1::{SessionTokens, SignInRequest};
 
-use crate::call::Calls;
+use crate::call::{Calls, Present as _, call};
+use crate::session::Session;
 use crate::{
     Accounts, Auth, Catalog, Error, Events, Inbox, Listings, Media, Publish, Result, RetryPolicy, Search,
     Templates, Wardrobe, Webhooks,
@@ -22,7 +25,7 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The connection to one server with one API token. Clones share it.
+/// The connection to one server with one API token or the session of one person. Clones share it.
 #[derive(Clone)]
 pub struct Client {
     calls: Calls,
@@ -40,7 +43,57 @@ impl Client {
         }
     }
 
-    /// Returns the client of `AuthService`: identity of the caller, and API tokens.
+    /// Signs a person in. Returns a client on the same connection that makes its calls in the new session. It refreshes
+    /// the tokens before they expire.
+    ///
+    /// Fails with [`SecondFactorRequired`](crate::ErrorReason::SecondFactorRequired) if `request.code` is missing. Not
+    /// repeated, because a code works once.
+    pub async fn sign_in(&self, request: SignInRequest) -> Result<Self> {
+        let request = SignInRequest {
+            use_cookies: false,
+            ..request
+        };
+        let answer = self
+            .calls
+            .public()
+            .once(request, call!(AuthServiceClient::sign_in))
+            .await?;
+        let tokens = answer.tokens.present("session tokens")?;
+        Ok(self.on_session(Session::received(&self.calls, tokens)?))
+    }
+
+    /// Returns a client on the same connection that continues a session from
+    /// [`session_tokens`](Self::session_tokens). Only the access token and the refresh token are needed.
+    ///
+    /// # Errors
+    ///
+    /// The access token cannot be sent.
+    pub fn with_session(&self, tokens: SessionTokens) -> Result<Self> {
+        Ok(self.on_session(Session::stored(&self.calls, tokens)?))
+    }
+
+    /// Returns the current tokens of the session, to store them. Absent with an API token.
+    ///
+    /// Each refresh token works once, and calls refresh the tokens. Store them after the last call, and use them in one
+    /// client at a time.
+    #[must_use]
+    pub fn session_tokens(&self) -> Option<SessionTokens> {
+        match &self.calls.credential {
+            Credential::Session(session) => Some(session.tokens()),
+            _ => None,
+        }
+    }
+
+    fn on_session(&self, session: Session) -> Self {
+        Self {
+            calls: Calls {
+                credential: Credential::Session(session),
+                ..self.calls.clone()
+            },
+        }
+    }
+
+    /// Returns the client of `AuthService`: identity of the caller, people, and API tokens.
     #[must_use]
     pub fn auth(&self) -> Auth {
         Auth {
@@ -136,11 +189,11 @@ impl Client {
         }
     }
 
-    /// Returns the connection with its API token, for the generated clients in [`v1`](crate::v1). Calls on it are not
-    /// repeated, and get no `request_id` and no deadline.
+    /// Returns the connection with its credential, for the generated clients in [`v1`](crate::v1). Calls on it are not
+    /// repeated, get no `request_id` and no deadline, and do not refresh the tokens of a session.
     #[must_use]
     pub fn channel(&self) -> InterceptedService<Channel, impl Interceptor + Clone + use<>> {
-        self.calls.line.clone()
+        self.calls.line()
     }
 }
 
@@ -198,9 +251,9 @@ impl ClientBuilder {
     /// [`Error::Connect`] if the server does not answer within 10 s; otherwise those of [`lazy`](Self::lazy).
     pub async fn build(self) -> Result<Client> {
         let endpoint = self.endpoint()?;
-        let bearer = self.bearer()?;
+        let credential = self.credential()?;
         let channel = endpoint.connect().await.map_err(Error::Connect)?;
-        Ok(self.on(channel, bearer))
+        Ok(self.on(channel, credential))
     }
 
     /// Creates a client that connects at the first call. Must be called within a tokio runtime.
@@ -210,15 +263,15 @@ impl ClientBuilder {
     /// The address is not valid, or the API token cannot be read or sent.
     pub fn lazy(self) -> Result<Client> {
         let endpoint = self.endpoint()?;
-        let bearer = self.bearer()?;
-        Ok(self.on(endpoint.connect_lazy(), bearer))
+        let credential = self.credential()?;
+        Ok(self.on(endpoint.connect_lazy(), credential))
     }
 
-    fn on(self, channel: Channel, bearer: Bearer) -> Client {
-        let line = InterceptedService::new(channel, bearer);
+    fn on(self, channel: Channel, credential: Credential) -> Client {
         Client {
             calls: Calls {
-                line,
+                channel,
+                credential,
                 timeout: self.timeout,
                 retry: self.retry,
             },
@@ -242,32 +295,43 @@ impl ClientBuilder {
             .keep_alive_while_idle(true))
     }
 
-    fn bearer(&self) -> Result<Bearer> {
+    fn credential(&self) -> Result<Credential> {
         let token = match &self.token {
-            Token::None => return Ok(Bearer(None)),
+            Token::None => return Ok(Credential::None),
             Token::Text(token) => token.clone(),
             Token::File(path) => std::fs::read_to_string(path).map_err(|source| Error::File {
                 path: path.clone(),
                 source,
             })?,
         };
-        let mut value: MetadataValue<Ascii> = format!("Bearer {}", token.trim())
-            .parse()
-            .map_err(|_| Error::Token)?;
-        value.set_sensitive(true);
-        Ok(Bearer(Some(value)))
+        Ok(Credential::ApiToken(bearer(token.trim())?))
     }
 }
 
-/// Adds the API token to every call.
+/// The credential that is added to every call.
 #[derive(Clone)]
-pub struct Bearer(Option<MetadataValue<Ascii>>);
+pub enum Credential {
+    None,
+    /// The header value of an API token.
+    ApiToken(MetadataValue<Ascii>),
+    Session(Session),
+}
 
-impl Interceptor for Bearer {
+impl Interceptor for Credential {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
-        if let Some(value) = &self.0 {
-            request.metadata_mut().insert("authorization", value.clone());
-        }
+        let value = match self {
+            Self::None => return Ok(request),
+            Self::ApiToken(value) => value.clone(),
+            Self::Session(session) => session.bearer(),
+        };
+        request.metadata_mut().insert("authorization", value);
         Ok(request)
     }
+}
+
+/// Returns the value of the header `authorization` for a token.
+pub fn bearer(token: &str) -> Result<MetadataValue<Ascii>> {
+    let mut value: MetadataValue<Ascii> = format!("Bearer {token}").parse().map_err(|_| Error::Token)?;
+    value.set_sensitive(true);
+    Ok(value)
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::error::Error as _;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tonic::{Code, Status, TimeoutExpired};
@@ -50,9 +51,13 @@ pub enum Error {
         /// The cause.
         source: tonic::transport::Error,
     },
-    /// The API token contains characters that cannot be sent.
-    #[error("the API token contains characters that cannot be sent")]
+    /// The API token or access token contains characters that cannot be sent.
+    #[error("the token contains characters that cannot be sent")]
     Token,
+    /// The tokens of the session could not be refreshed, and the call had no effect. If the reason is
+    /// `RefreshTokenInvalid` or `RefreshTokenReused`, the session has ended: sign in again.
+    #[error("cannot refresh the session: {0}")]
+    Refresh(#[source] Arc<Error>),
     /// A file with an API token or a photo cannot be read.
     #[error("cannot read {path}")]
     File {
@@ -79,6 +84,7 @@ impl Error {
     pub fn reason(&self) -> ErrorReason {
         match self {
             Self::Api { reason, .. } => *reason,
+            Self::Refresh(cause) => cause.reason(),
             _ => ErrorReason::Unspecified,
         }
     }
@@ -90,6 +96,7 @@ impl Error {
             Self::Api { code, .. } => Some(*code),
             Self::Line(status) => Some(status.code()),
             Self::Connect(_) => Some(Code::Unavailable),
+            Self::Refresh(cause) => cause.code(),
             _ => None,
         }
     }
@@ -99,6 +106,7 @@ impl Error {
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Api { retry_after, .. } => *retry_after,
+            Self::Refresh(cause) => cause.retry_after(),
             _ => None,
         }
     }

@@ -5,7 +5,8 @@
 //! - One file per service, named after the service. It contains the methods and the parts that the contract leaves to
 //!   the client.
 //! - `client` contains the connection and its settings. `call` makes a call and repeats it if that is safe. `retry`
-//!   decides which errors are temporary and how long to wait. `error` decodes the server's errors.
+//!   decides which errors are temporary and how long to wait. `session` refreshes the tokens of a signed-in person.
+//!   `error` decodes the server's errors.
 //! - `paging`, `watch` and `upload` implement the three kinds of streams.
 //!
 //! A new method is a line in its service's file. If it changes anything, it also needs a line in `request_id`;
@@ -28,6 +29,7 @@ mod random;
 mod request_id;
 mod retry;
 mod search;
+mod session;
 mod templates;
 mod upload;
 mod values;

@@ -42,7 +42,7 @@ impl Media {
         let answer = self.calls.repeat(|| async {
             let broken = Broken::default();
             let parts = batch.clone().parts(broken.clone());
-            let answer = MediaServiceClient::new(self.calls.line.clone())
+            let answer = MediaServiceClient::new(self.calls.line())
                 .upload_photos(parts)
                 .await;
             match broken.take() {

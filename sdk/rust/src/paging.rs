@@ -59,6 +59,9 @@ macro_rules! lists {
 
 lists! {
     ListAccountsRequest => ListAccountsResponse.accounts: v1::Account;
+    ListUserSessionsRequest => ListUserSessionsResponse.sessions: v1::UserSession;
+    ListUsersRequest => ListUsersResponse.users: v1::User;
+    ListInvitationsRequest => ListInvitationsResponse.invitations: v1::Invitation;
     ListApiTokensRequest => ListApiTokensResponse.api_tokens: v1::ApiToken;
     ListCategoriesRequest => ListCategoriesResponse.categories: v1::Category;
     SearchBrandsRequest => SearchBrandsResponse.brands: v1::Brand;

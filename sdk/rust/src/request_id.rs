@@ -31,7 +31,7 @@ macro_rules! changes {
 changes! {
     CreateAccountRequest UpdateAccountRequest DeleteAccountRequest SetModeRequest ResumeAccountRequest
     ImportSessionRequest ForgetSessionRequest
-    CreateApiTokenRequest RevokeApiTokenRequest
+    CreateInvitationRequest CreateApiTokenRequest RevokeApiTokenRequest
     UploadPhotoRequest CreateUploadUrlRequest DeletePhotoRequest
     CreateListingRequest CreateListingFromPhotosRequest UpdateListingRequest DeleteListingRequest
     ImportWardrobeRequest AcceptRemoteChangesRequest

@@ -17,8 +17,8 @@ use crate::{Error, Result};
 /// The messages of the event log, as a stream; see [`Events::watch`](crate::Events::watch).
 ///
 /// If the connection is lost or the server restarts, the stream resumes from its cursor, with growing waits and without
-/// a limit. Every event therefore arrives exactly once. A permanent error, such as a revoked API token or an expired
-/// cursor ([`Error::is_cursor_expired`]), is returned, and the stream ends.
+/// a limit. Every event therefore arrives exactly once. A permanent error, such as a revoked API token, an ended
+/// session or an expired cursor ([`Error::is_cursor_expired`]), is returned, and the stream ends.
 ///
 /// An interrupted snapshot starts again: use a snapshot only after its `SnapshotEnd`.
 #[must_use = "nothing is watched until the stream is polled"]
@@ -76,8 +76,12 @@ fn messages(calls: Calls, mut request: WatchRequest) -> impl Stream<Item = Resul
     async_stream::stream! {
         let mut cuts = 0;
         loop {
-            let mut client = EventServiceClient::new(calls.line.clone());
-            let cut = match client.watch(request.clone()).await {
+            let open = || async {
+                let mut client = EventServiceClient::new(calls.line());
+                client.watch(request.clone()).await.map_err(Error::from)
+            };
+            let opened = calls.authenticated(open).await;
+            let error = match opened {
                 Ok(response) => {
                     let mut stream = response.into_inner();
                     loop {
@@ -89,14 +93,13 @@ fn messages(calls: Calls, mut request: WatchRequest) -> impl Stream<Item = Resul
                                 }
                                 yield Ok(message);
                             }
-                            Ok(None) => break Status::unavailable("the server ended the stream"),
-                            Err(status) => break status,
+                            Ok(None) => break Error::from(Status::unavailable("the server ended the stream")),
+                            Err(status) => break Error::from(status),
                         }
                     }
                 }
-                Err(status) => status,
+                Err(error) => error,
             };
-            let error = Error::from(cut);
             if is_final(&error) {
                 yield Err(error);
                 return;
@@ -115,6 +118,7 @@ fn is_final(error: &Error) -> bool {
             code,
             Code::Unavailable | Code::ResourceExhausted | Code::Internal | Code::DeadlineExceeded
         ),
+        Error::Refresh(cause) => is_final(cause),
         _ => false,
     }
 }

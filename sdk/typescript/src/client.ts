@@ -13,15 +13,26 @@ import { PublishService } from "./gen/vintedbot/v1/publish_pb.js";
 import { TemplateService } from "./gen/vintedbot/v1/template_pb.js";
 import { WardrobeService } from "./gen/vintedbot/v1/wardrobe_pb.js";
 import { WebhookService } from "./gen/vintedbot/v1/webhook_pb.js";
+import { AuthSession, type AuthSessionOptions } from "./session.js";
 
-/** The address of the server, and the API token. */
-export interface VintedbotOptions {
+/** The settings of the connection. */
+export interface ConnectionOptions {
   /** The server's address, such as `http://127.0.0.1:8080`. */
   baseUrl: string;
-  /** The API token, or a function that returns it and is called before each call. */
-  token: string | (() => string | Promise<string>);
   /** The timeout of a unary call, in milliseconds. Absent: no timeout. It does not apply to `watch`. */
   timeoutMs?: number;
+}
+
+/** The address of the server, and the API token. */
+export interface VintedbotOptions extends ConnectionOptions {
+  /** The API token, or a function that returns it and is called before each call. */
+  token: string | (() => string | Promise<string>);
+}
+
+/** The address of the server, and the session of a person. */
+export interface SessionVintedbotOptions extends ConnectionOptions {
+  /** The session. With `{}`, only public methods work until `session.signIn`. */
+  session: AuthSessionOptions;
 }
 
 /** One client for each service of the contract. */
@@ -41,20 +52,24 @@ export interface Vintedbot {
 }
 
 /**
- * Creates the clients. They use gRPC-web over `fetch` and work in every browser and in Node. The exception is
- * `media.uploadPhotos`, a client stream, which gRPC-web does not support: use `media.uploadPhoto` or
- * `media.createUploadUrl`.
+ * Creates the clients, with an API token or with the session of a person. They use gRPC-web over `fetch` and work in
+ * every browser and in Node. The exception is `media.uploadPhotos`, a client stream, which gRPC-web does not support:
+ * use `media.uploadPhoto` or `media.createUploadUrl`.
  */
-export function createVintedbot(options: VintedbotOptions): Vintedbot {
-  const transport = createGrpcWebTransport({
-    baseUrl: options.baseUrl,
-    interceptors: [bearer(options.token)],
-    ...(options.timeoutMs === undefined ? {} : { defaultTimeoutMs: options.timeoutMs }),
-  });
-  return createVintedbotOn(transport);
+export function createVintedbot(options: VintedbotOptions): Vintedbot;
+export function createVintedbot(options: SessionVintedbotOptions): Vintedbot & { session: AuthSession };
+export function createVintedbot(
+  options: VintedbotOptions | SessionVintedbotOptions,
+): Vintedbot | (Vintedbot & { session: AuthSession }) {
+  if (!("session" in options)) return createVintedbotOn(connection(options, [bearer(options.token)]));
+  const session = new AuthSession(connection(options, []), options.session);
+  return { ...createVintedbotOn(connection(options, [session.interceptor])), session };
 }
 
-/** Creates the clients on the caller's transport, which must add the API token. */
+/**
+ * Creates the clients on the caller's transport, which must add the API token or the session; see
+ * `AuthSession.interceptor`.
+ */
 export function createVintedbotOn(transport: Transport): Vintedbot {
   return {
     auth: createClient(AuthService, transport),
@@ -70,6 +85,14 @@ export function createVintedbotOn(transport: Transport): Vintedbot {
     webhooks: createClient(WebhookService, transport),
     search: createClient(MarketplaceSearchService, transport),
   };
+}
+
+function connection({ baseUrl, timeoutMs }: ConnectionOptions, interceptors: Interceptor[]): Transport {
+  return createGrpcWebTransport({
+    baseUrl,
+    interceptors,
+    ...(timeoutMs === undefined ? {} : { defaultTimeoutMs: timeoutMs }),
+  });
 }
 
 function bearer(token: VintedbotOptions["token"]): Interceptor {

@@ -3,6 +3,7 @@ import { Code, ConnectError, type Client } from "@connectrpc/connect";
 
 import { callError, type CallError } from "./errors.js";
 import type { EventService, WatchRequestSchema, WatchResponse } from "./gen/vintedbot/v1/event_pb.js";
+import { isFinal, sleep } from "./retry.js";
 
 /** The options of a watch: the fields of `WatchRequest`, and the following. */
 export interface WatchOptions extends Omit<MessageInitShape<typeof WatchRequestSchema>, "$typeName"> {
@@ -17,8 +18,8 @@ const longestWaitMs = 10_000;
 
 /**
  * Watches the event log across lost connections and server restarts. It resumes with the last cursor, so every event
- * arrives exactly once. Permanent errors (a revoked API token, `CURSOR_EXPIRED`) are thrown. After `CURSOR_EXPIRED`,
- * watch again with `snapshot`. To resume later, store the `cursor` of the last message that has one.
+ * arrives exactly once. Permanent errors (a revoked API token, an ended session, `CURSOR_EXPIRED`) are thrown. After
+ * `CURSOR_EXPIRED`, watch again with `snapshot`. To resume later, store the `cursor` of the last message that has one.
  *
  * An interrupted snapshot starts again: use a snapshot only after its `snapshotEnd`.
  */
@@ -59,36 +60,4 @@ export async function* watch(
     await sleep(retryInMs, signal);
     waitMs = Math.min(waitMs * 2, longestWaitMs);
   }
-}
-
-/**
- * Returns whether a retry would only give the same error. An error without a reason comes from the connection, not from
- * the server.
- */
-function isFinal(error: CallError): boolean {
-  switch (error.code) {
-    case Code.Unavailable:
-    case Code.ResourceExhausted:
-    case Code.Internal:
-    case Code.DeadlineExceeded:
-      return false;
-    case Code.Unauthenticated:
-    case Code.PermissionDenied:
-    case Code.Unimplemented:
-      return true;
-    default:
-      return error.reasonName !== "";
-  }
-}
-
-function sleep(ms: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal?.addEventListener("abort", done);
-  });
 }

@@ -64,7 +64,7 @@ after(async () => {
 });
 
 test("unary call returns a response", async () => {
-  const { workspaceId, scopes } = await inPage("whoAmI", server);
+  const { workspaceId, scopes } = await inPage("getMe", server);
   assert.match(workspaceId, /^[0-9a-f-]{36}$/);
   assert.ok(scopes.includes("events:read"));
 });

@@ -25,9 +25,9 @@ let failure = "";
 const stop = new AbortController();
 
 const page = {
-  async whoAmI(server: Server) {
-    const answer = await createVintedbot(server).auth.whoAmI({});
-    return { workspaceId: answer.workspaceId, scopes: answer.apiToken?.scopes ?? [] };
+  async getMe(server: Server) {
+    const { workspaceId, scopes } = await createVintedbot(server).auth.getMe({});
+    return { workspaceId, scopes };
   },
 
   async createAccount(server: Server, displayName: string) {

@@ -2,5 +2,6 @@
 
 mod calls;
 mod server;
+mod sessions;
 mod uploads;
 mod watching;

@@ -6,13 +6,15 @@ import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegen
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { Role } from "./authorization_pb.js";
+import { file_vintedbot_v1_authorization } from "./authorization_pb.js";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file vintedbot/v1/auth.proto.
  */
 export const file_vintedbot_v1_auth: GenFile = /*@__PURE__*/
-  fileDesc("Chd2aW50ZWRib3QvdjEvYXV0aC5wcm90bxIMdmludGVkYm90LnYxIp8CCghBcGlUb2tlbhIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEg4KBnNjb3BlcxgDIAMoCRIvCgtjcmVhdGVfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLZXhwaXJlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjEKDWxhc3RfdXNlX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3Jldm9rZV90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCghzZXF1ZW5jZRgIIAEoBBIRCglwYXJlbnRfaWQYCSABKAkiDwoNV2hvQW1JUmVxdWVzdCKBAQoOV2hvQW1JUmVzcG9uc2USFAoMd29ya3NwYWNlX2lkGAEgASgJEhYKDndvcmtzcGFjZV9uYW1lGAIgASgJEikKCWFwaV90b2tlbhgDIAEoCzIWLnZpbnRlZGJvdC52MS5BcGlUb2tlbhIWCg5zZXJ2ZXJfdmVyc2lvbhgEIAEoCSJ6ChVDcmVhdGVBcGlUb2tlblJlcXVlc3QSDAoEbmFtZRgBIAEoCRIOCgZzY29wZXMYAiADKAkSLwoLZXhwaXJlX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhIKCnJlcXVlc3RfaWQYBCABKAkiUwoWQ3JlYXRlQXBpVG9rZW5SZXNwb25zZRIpCglhcGlfdG9rZW4YASABKAsyFi52aW50ZWRib3QudjEuQXBpVG9rZW4SDgoGc2VjcmV0GAIgASgJIlMKFExpc3RBcGlUb2tlbnNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJEhQKDHNob3dfcmV2b2tlZBgDIAEoCCJcChVMaXN0QXBpVG9rZW5zUmVzcG9uc2USKgoKYXBpX3Rva2VucxgBIAMoCzIWLnZpbnRlZGJvdC52MS5BcGlUb2tlbhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiTQoVUmV2b2tlQXBpVG9rZW5SZXF1ZXN0EgoKAmlkGAEgASgJEhIKCnJlcXVlc3RfaWQYAiABKAkSFAoMc3VjY2Vzc29yX2lkGAMgASgJIkMKFlJldm9rZUFwaVRva2VuUmVzcG9uc2USKQoJYXBpX3Rva2VuGAEgASgLMhYudmludGVkYm90LnYxLkFwaVRva2VuMuYCCgtBdXRoU2VydmljZRJDCgZXaG9BbUkSGy52aW50ZWRib3QudjEuV2hvQW1JUmVxdWVzdBocLnZpbnRlZGJvdC52MS5XaG9BbUlSZXNwb25zZRJbCg5DcmVhdGVBcGlUb2tlbhIjLnZpbnRlZGJvdC52MS5DcmVhdGVBcGlUb2tlblJlcXVlc3QaJC52aW50ZWRib3QudjEuQ3JlYXRlQXBpVG9rZW5SZXNwb25zZRJYCg1MaXN0QXBpVG9rZW5zEiIudmludGVkYm90LnYxLkxpc3RBcGlUb2tlbnNSZXF1ZXN0GiMudmludGVkYm90LnYxLkxpc3RBcGlUb2tlbnNSZXNwb25zZRJbCg5SZXZva2VBcGlUb2tlbhIjLnZpbnRlZGJvdC52MS5SZXZva2VBcGlUb2tlblJlcXVlc3QaJC52aW50ZWRib3QudjEuUmV2b2tlQXBpVG9rZW5SZXNwb25zZWIGcHJvdG8z", [file_google_protobuf_timestamp]);
+  fileDesc("Chd2aW50ZWRib3QvdjEvYXV0aC5wcm90bxIMdmludGVkYm90LnYxIp8CCghBcGlUb2tlbhIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEg4KBnNjb3BlcxgDIAMoCRIvCgtjcmVhdGVfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLZXhwaXJlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjEKDWxhc3RfdXNlX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3Jldm9rZV90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCghzZXF1ZW5jZRgIIAEoBBIRCglwYXJlbnRfaWQYCSABKAki7QEKBFVzZXISCgoCaWQYASABKAkSDQoFZW1haWwYAiABKAkSFAoMZGlzcGxheV9uYW1lGAMgASgJEiAKBHJvbGUYBCABKA4yEi52aW50ZWRib3QudjEuUm9sZRIvCgtjcmVhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMAoMZGlzYWJsZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIdChVzZWNvbmRfZmFjdG9yX2VuYWJsZWQYByABKAgSEAoIc2VxdWVuY2UYCCABKAQitAIKC1VzZXJTZXNzaW9uEgoKAmlkGAEgASgJEg8KB3VzZXJfaWQYAiABKAkSDgoGZGV2aWNlGAMgASgJEg8KB2FkZHJlc3MYBCABKAkSLwoLY3JlYXRlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjEKDWxhc3RfdXNlX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2V4cGlyZV90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtyZXZva2VfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHY3VycmVudBgJIAEoCBIQCghzZXF1ZW5jZRgKIAEoBCKtAQoNU2Vzc2lvblRva2VucxIUCgxhY2Nlc3NfdG9rZW4YASABKAkSNgoSYWNjZXNzX2V4cGlyZV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIVCg1yZWZyZXNoX3Rva2VuGAMgASgJEjcKE3JlZnJlc2hfZXhwaXJlX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIr8BCgpJbnZpdGF0aW9uEgoKAmlkGAEgASgJEg0KBWVtYWlsGAIgASgJEiAKBHJvbGUYAyABKA4yEi52aW50ZWRib3QudjEuUm9sZRISCgppbnZpdGVyX2lkGAQgASgJEi8KC2NyZWF0ZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtleHBpcmVfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiegoPUmVnaXN0ZXJSZXF1ZXN0Eg0KBWVtYWlsGAEgASgJEhAKCHBhc3N3b3JkGAIgASgJEhQKDGRpc3BsYXlfbmFtZRgDIAEoCRIWCg53b3Jrc3BhY2VfbmFtZRgEIAEoCRIYChBpbnZpdGF0aW9uX3Rva2VuGAUgASgJIjEKEFJlZ2lzdGVyUmVzcG9uc2USHQoVdmVyaWZpY2F0aW9uX3JlcXVpcmVkGAEgASgIIiMKElZlcmlmeUVtYWlsUmVxdWVzdBINCgV0b2tlbhgBIAEoCSIkChNWZXJpZnlFbWFpbFJlc3BvbnNlEg0KBWVtYWlsGAEgASgJImMKDVNpZ25JblJlcXVlc3QSDQoFZW1haWwYASABKAkSEAoIcGFzc3dvcmQYAiABKAkSDAoEY29kZRgDIAEoCRIOCgZkZXZpY2UYBCABKAkSEwoLdXNlX2Nvb2tpZXMYBSABKAgiXwoOU2lnbkluUmVzcG9uc2USIAoEdXNlchgBIAEoCzISLnZpbnRlZGJvdC52MS5Vc2VyEisKBnRva2VucxgCIAEoCzIbLnZpbnRlZGJvdC52MS5TZXNzaW9uVG9rZW5zIi4KFVJlZnJlc2hTZXNzaW9uUmVxdWVzdBIVCg1yZWZyZXNoX3Rva2VuGAEgASgJIkUKFlJlZnJlc2hTZXNzaW9uUmVzcG9uc2USKwoGdG9rZW5zGAEgASgLMhsudmludGVkYm90LnYxLlNlc3Npb25Ub2tlbnMiLAobUmVxdWVzdFBhc3N3b3JkUmVzZXRSZXF1ZXN0Eg0KBWVtYWlsGAEgASgJIh4KHFJlcXVlc3RQYXNzd29yZFJlc2V0UmVzcG9uc2UiOwoUUmVzZXRQYXNzd29yZFJlcXVlc3QSDQoFdG9rZW4YASABKAkSFAoMbmV3X3Bhc3N3b3JkGAIgASgJIhcKFVJlc2V0UGFzc3dvcmRSZXNwb25zZSIOCgxHZXRNZVJlcXVlc3Qi3gEKDUdldE1lUmVzcG9uc2USFAoMd29ya3NwYWNlX2lkGAEgASgJEhYKDndvcmtzcGFjZV9uYW1lGAIgASgJEikKCWFwaV90b2tlbhgDIAEoCzIWLnZpbnRlZGJvdC52MS5BcGlUb2tlbhIWCg5zZXJ2ZXJfdmVyc2lvbhgEIAEoCRIgCgR1c2VyGAUgASgLMhIudmludGVkYm90LnYxLlVzZXISKgoHc2Vzc2lvbhgGIAEoCzIZLnZpbnRlZGJvdC52MS5Vc2VyU2Vzc2lvbhIOCgZzY29wZXMYByADKAkiJAoOU2lnbk91dFJlcXVlc3QSEgoKZXZlcnl3aGVyZRgBIAEoCCIRCg9TaWduT3V0UmVzcG9uc2UiJwoPVXBkYXRlTWVSZXF1ZXN0EhQKDGRpc3BsYXlfbmFtZRgBIAEoCSI0ChBVcGRhdGVNZVJlc3BvbnNlEiAKBHVzZXIYASABKAsyEi52aW50ZWRib3QudjEuVXNlciJHChVDaGFuZ2VQYXNzd29yZFJlcXVlc3QSGAoQY3VycmVudF9wYXNzd29yZBgBIAEoCRIUCgxuZXdfcGFzc3dvcmQYAiABKAkiGAoWQ2hhbmdlUGFzc3dvcmRSZXNwb25zZSI5ChJDaGFuZ2VFbWFpbFJlcXVlc3QSEQoJbmV3X2VtYWlsGAEgASgJEhAKCHBhc3N3b3JkGAIgASgJIhUKE0NoYW5nZUVtYWlsUmVzcG9uc2UiLQoZRW5yb2xsU2Vjb25kRmFjdG9yUmVxdWVzdBIQCghwYXNzd29yZBgBIAEoCSI5ChpFbnJvbGxTZWNvbmRGYWN0b3JSZXNwb25zZRIOCgZzZWNyZXQYASABKAkSCwoDdXJpGAIgASgJIioKGkNvbmZpcm1TZWNvbmRGYWN0b3JSZXF1ZXN0EgwKBGNvZGUYASABKAkiNQobQ29uZmlybVNlY29uZEZhY3RvclJlc3BvbnNlEhYKDnJlY292ZXJ5X2NvZGVzGAEgAygJIjwKGkRpc2FibGVTZWNvbmRGYWN0b3JSZXF1ZXN0EhAKCHBhc3N3b3JkGAEgASgJEgwKBGNvZGUYAiABKAkiHQobRGlzYWJsZVNlY29uZEZhY3RvclJlc3BvbnNlIkAKF0xpc3RVc2VyU2Vzc2lvbnNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJImAKGExpc3RVc2VyU2Vzc2lvbnNSZXNwb25zZRIrCghzZXNzaW9ucxgBIAMoCzIZLnZpbnRlZGJvdC52MS5Vc2VyU2Vzc2lvbhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiJgoYUmV2b2tlVXNlclNlc3Npb25SZXF1ZXN0EgoKAmlkGAEgASgJIkcKGVJldm9rZVVzZXJTZXNzaW9uUmVzcG9uc2USKgoHc2Vzc2lvbhgBIAEoCzIZLnZpbnRlZGJvdC52MS5Vc2VyU2Vzc2lvbiI5ChBMaXN0VXNlcnNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJIk8KEUxpc3RVc2Vyc1Jlc3BvbnNlEiEKBXVzZXJzGAEgAygLMhIudmludGVkYm90LnYxLlVzZXISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIkEKEVVwZGF0ZVVzZXJSZXF1ZXN0EgoKAmlkGAEgASgJEiAKBHJvbGUYAiABKA4yEi52aW50ZWRib3QudjEuUm9sZSI2ChJVcGRhdGVVc2VyUmVzcG9uc2USIAoEdXNlchgBIAEoCzISLnZpbnRlZGJvdC52MS5Vc2VyIh8KEURlbGV0ZVVzZXJSZXF1ZXN0EgoKAmlkGAEgASgJIhQKEkRlbGV0ZVVzZXJSZXNwb25zZSIpChVMZWF2ZVdvcmtzcGFjZVJlcXVlc3QSEAoIcGFzc3dvcmQYASABKAkiGAoWTGVhdmVXb3Jrc3BhY2VSZXNwb25zZSJeChdDcmVhdGVJbnZpdGF0aW9uUmVxdWVzdBINCgVlbWFpbBgBIAEoCRIgCgRyb2xlGAIgASgOMhIudmludGVkYm90LnYxLlJvbGUSEgoKcmVxdWVzdF9pZBgDIAEoCSJiChhDcmVhdGVJbnZpdGF0aW9uUmVzcG9uc2USLAoKaW52aXRhdGlvbhgBIAEoCzIYLnZpbnRlZGJvdC52MS5JbnZpdGF0aW9uEhgKEGludml0YXRpb25fdG9rZW4YAiABKAkiPwoWTGlzdEludml0YXRpb25zUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCSJhChdMaXN0SW52aXRhdGlvbnNSZXNwb25zZRItCgtpbnZpdGF0aW9ucxgBIAMoCzIYLnZpbnRlZGJvdC52MS5JbnZpdGF0aW9uEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSIlChdEZWxldGVJbnZpdGF0aW9uUmVxdWVzdBIKCgJpZBgBIAEoCSIaChhEZWxldGVJbnZpdGF0aW9uUmVzcG9uc2UiQgoWRGVsZXRlV29ya3NwYWNlUmVxdWVzdBIQCghwYXNzd29yZBgBIAEoCRIWCg53b3Jrc3BhY2VfbmFtZRgCIAEoCSIZChdEZWxldGVXb3Jrc3BhY2VSZXNwb25zZSJ6ChVDcmVhdGVBcGlUb2tlblJlcXVlc3QSDAoEbmFtZRgBIAEoCRIOCgZzY29wZXMYAiADKAkSLwoLZXhwaXJlX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhIKCnJlcXVlc3RfaWQYBCABKAkiUwoWQ3JlYXRlQXBpVG9rZW5SZXNwb25zZRIpCglhcGlfdG9rZW4YASABKAsyFi52aW50ZWRib3QudjEuQXBpVG9rZW4SDgoGc2VjcmV0GAIgASgJIlMKFExpc3RBcGlUb2tlbnNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJEhQKDHNob3dfcmV2b2tlZBgDIAEoCCJcChVMaXN0QXBpVG9rZW5zUmVzcG9uc2USKgoKYXBpX3Rva2VucxgBIAMoCzIWLnZpbnRlZGJvdC52MS5BcGlUb2tlbhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiTQoVUmV2b2tlQXBpVG9rZW5SZXF1ZXN0EgoKAmlkGAEgASgJEhIKCnJlcXVlc3RfaWQYAiABKAkSFAoMc3VjY2Vzc29yX2lkGAMgASgJIkMKFlJldm9rZUFwaVRva2VuUmVzcG9uc2USKQoJYXBpX3Rva2VuGAEgASgLMhYudmludGVkYm90LnYxLkFwaVRva2VuMo4TCgtBdXRoU2VydmljZRJJCghSZWdpc3RlchIdLnZpbnRlZGJvdC52MS5SZWdpc3RlclJlcXVlc3QaHi52aW50ZWRib3QudjEuUmVnaXN0ZXJSZXNwb25zZRJSCgtWZXJpZnlFbWFpbBIgLnZpbnRlZGJvdC52MS5WZXJpZnlFbWFpbFJlcXVlc3QaIS52aW50ZWRib3QudjEuVmVyaWZ5RW1haWxSZXNwb25zZRJDCgZTaWduSW4SGy52aW50ZWRib3QudjEuU2lnbkluUmVxdWVzdBocLnZpbnRlZGJvdC52MS5TaWduSW5SZXNwb25zZRJbCg5SZWZyZXNoU2Vzc2lvbhIjLnZpbnRlZGJvdC52MS5SZWZyZXNoU2Vzc2lvblJlcXVlc3QaJC52aW50ZWRib3QudjEuUmVmcmVzaFNlc3Npb25SZXNwb25zZRJtChRSZXF1ZXN0UGFzc3dvcmRSZXNldBIpLnZpbnRlZGJvdC52MS5SZXF1ZXN0UGFzc3dvcmRSZXNldFJlcXVlc3QaKi52aW50ZWRib3QudjEuUmVxdWVzdFBhc3N3b3JkUmVzZXRSZXNwb25zZRJYCg1SZXNldFBhc3N3b3JkEiIudmludGVkYm90LnYxLlJlc2V0UGFzc3dvcmRSZXF1ZXN0GiMudmludGVkYm90LnYxLlJlc2V0UGFzc3dvcmRSZXNwb25zZRJACgVHZXRNZRIaLnZpbnRlZGJvdC52MS5HZXRNZVJlcXVlc3QaGy52aW50ZWRib3QudjEuR2V0TWVSZXNwb25zZRJGCgdTaWduT3V0EhwudmludGVkYm90LnYxLlNpZ25PdXRSZXF1ZXN0Gh0udmludGVkYm90LnYxLlNpZ25PdXRSZXNwb25zZRJJCghVcGRhdGVNZRIdLnZpbnRlZGJvdC52MS5VcGRhdGVNZVJlcXVlc3QaHi52aW50ZWRib3QudjEuVXBkYXRlTWVSZXNwb25zZRJbCg5DaGFuZ2VQYXNzd29yZBIjLnZpbnRlZGJvdC52MS5DaGFuZ2VQYXNzd29yZFJlcXVlc3QaJC52aW50ZWRib3QudjEuQ2hhbmdlUGFzc3dvcmRSZXNwb25zZRJSCgtDaGFuZ2VFbWFpbBIgLnZpbnRlZGJvdC52MS5DaGFuZ2VFbWFpbFJlcXVlc3QaIS52aW50ZWRib3QudjEuQ2hhbmdlRW1haWxSZXNwb25zZRJnChJFbnJvbGxTZWNvbmRGYWN0b3ISJy52aW50ZWRib3QudjEuRW5yb2xsU2Vjb25kRmFjdG9yUmVxdWVzdBooLnZpbnRlZGJvdC52MS5FbnJvbGxTZWNvbmRGYWN0b3JSZXNwb25zZRJqChNDb25maXJtU2Vjb25kRmFjdG9yEigudmludGVkYm90LnYxLkNvbmZpcm1TZWNvbmRGYWN0b3JSZXF1ZXN0GikudmludGVkYm90LnYxLkNvbmZpcm1TZWNvbmRGYWN0b3JSZXNwb25zZRJqChNEaXNhYmxlU2Vjb25kRmFjdG9yEigudmludGVkYm90LnYxLkRpc2FibGVTZWNvbmRGYWN0b3JSZXF1ZXN0GikudmludGVkYm90LnYxLkRpc2FibGVTZWNvbmRGYWN0b3JSZXNwb25zZRJhChBMaXN0VXNlclNlc3Npb25zEiUudmludGVkYm90LnYxLkxpc3RVc2VyU2Vzc2lvbnNSZXF1ZXN0GiYudmludGVkYm90LnYxLkxpc3RVc2VyU2Vzc2lvbnNSZXNwb25zZRJkChFSZXZva2VVc2VyU2Vzc2lvbhImLnZpbnRlZGJvdC52MS5SZXZva2VVc2VyU2Vzc2lvblJlcXVlc3QaJy52aW50ZWRib3QudjEuUmV2b2tlVXNlclNlc3Npb25SZXNwb25zZRJMCglMaXN0VXNlcnMSHi52aW50ZWRib3QudjEuTGlzdFVzZXJzUmVxdWVzdBofLnZpbnRlZGJvdC52MS5MaXN0VXNlcnNSZXNwb25zZRJPCgpVcGRhdGVVc2VyEh8udmludGVkYm90LnYxLlVwZGF0ZVVzZXJSZXF1ZXN0GiAudmludGVkYm90LnYxLlVwZGF0ZVVzZXJSZXNwb25zZRJPCgpEZWxldGVVc2VyEh8udmludGVkYm90LnYxLkRlbGV0ZVVzZXJSZXF1ZXN0GiAudmludGVkYm90LnYxLkRlbGV0ZVVzZXJSZXNwb25zZRJbCg5MZWF2ZVdvcmtzcGFjZRIjLnZpbnRlZGJvdC52MS5MZWF2ZVdvcmtzcGFjZVJlcXVlc3QaJC52aW50ZWRib3QudjEuTGVhdmVXb3Jrc3BhY2VSZXNwb25zZRJhChBDcmVhdGVJbnZpdGF0aW9uEiUudmludGVkYm90LnYxLkNyZWF0ZUludml0YXRpb25SZXF1ZXN0GiYudmludGVkYm90LnYxLkNyZWF0ZUludml0YXRpb25SZXNwb25zZRJeCg9MaXN0SW52aXRhdGlvbnMSJC52aW50ZWRib3QudjEuTGlzdEludml0YXRpb25zUmVxdWVzdBolLnZpbnRlZGJvdC52MS5MaXN0SW52aXRhdGlvbnNSZXNwb25zZRJhChBEZWxldGVJbnZpdGF0aW9uEiUudmludGVkYm90LnYxLkRlbGV0ZUludml0YXRpb25SZXF1ZXN0GiYudmludGVkYm90LnYxLkRlbGV0ZUludml0YXRpb25SZXNwb25zZRJeCg9EZWxldGVXb3Jrc3BhY2USJC52aW50ZWRib3QudjEuRGVsZXRlV29ya3NwYWNlUmVxdWVzdBolLnZpbnRlZGJvdC52MS5EZWxldGVXb3Jrc3BhY2VSZXNwb25zZRJbCg5DcmVhdGVBcGlUb2tlbhIjLnZpbnRlZGJvdC52MS5DcmVhdGVBcGlUb2tlblJlcXVlc3QaJC52aW50ZWRib3QudjEuQ3JlYXRlQXBpVG9rZW5SZXNwb25zZRJYCg1MaXN0QXBpVG9rZW5zEiIudmludGVkYm90LnYxLkxpc3RBcGlUb2tlbnNSZXF1ZXN0GiMudmludGVkYm90LnYxLkxpc3RBcGlUb2tlbnNSZXNwb25zZRJbCg5SZXZva2VBcGlUb2tlbhIjLnZpbnRlZGJvdC52MS5SZXZva2VBcGlUb2tlblJlcXVlc3QaJC52aW50ZWRib3QudjEuUmV2b2tlQXBpVG9rZW5SZXNwb25zZWIGcHJvdG8z", [file_google_protobuf_timestamp, file_vintedbot_v1_authorization]);
 
 /**
  * An API token, without its secret.
@@ -80,9 +82,9 @@ export type ApiToken = Message<"vintedbot.v1.ApiToken"> & {
   sequence: bigint;
 
   /**
-   * UUID of the parent: the token that created this token, or the successor of that token. This token expires no later
-   * than its parent and, unless a successor takes over, is revoked with it. Empty if the server created the token
-   * itself, or if the token is older than this field. Output only.
+   * UUID of the parent: the token that created this token, or the successor of that token, or the person who created it
+   * while signed in. This token expires no later than a parent token and, unless a successor takes over, ends with its
+   * parent. Empty if the server created the token itself, or if the token is older than this field. Output only.
    *
    * @generated from field: string parent_id = 9;
    */
@@ -97,28 +99,593 @@ export const ApiTokenSchema: GenMessage<ApiToken> = /*@__PURE__*/
   messageDesc(file_vintedbot_v1_auth, 0);
 
 /**
- * The request message for WhoAmI.
+ * A person who can sign in.
  *
- * @generated from message vintedbot.v1.WhoAmIRequest
+ * @generated from message vintedbot.v1.User
  */
-export type WhoAmIRequest = Message<"vintedbot.v1.WhoAmIRequest"> & {
+export type User = Message<"vintedbot.v1.User"> & {
+  /**
+   * UUID. Output only.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * The e-mail address, in lower case. No two people of an instance have the same address.
+   *
+   * @generated from field: string email = 2;
+   */
+  email: string;
+
+  /**
+   * The name that other people of the workspace see; 1 to 100 characters, no control characters.
+   *
+   * @generated from field: string display_name = 3;
+   */
+  displayName: string;
+
+  /**
+   * The role in the workspace.
+   *
+   * @generated from field: vintedbot.v1.Role role = 4;
+   */
+  role: Role;
+
+  /**
+   * The creation time. Output only.
+   *
+   * @generated from field: google.protobuf.Timestamp create_time = 5;
+   */
+  createTime?: Timestamp | undefined;
+
+  /**
+   * The time at which the operator disabled the person, who then cannot sign in. Absent if the person is not disabled.
+   * Output only.
+   *
+   * @generated from field: google.protobuf.Timestamp disable_time = 6;
+   */
+  disableTime?: Timestamp | undefined;
+
+  /**
+   * Whether the person needs a second factor to sign in. Output only.
+   *
+   * @generated from field: bool second_factor_enabled = 7;
+   */
+  secondFactorEnabled: boolean;
+
+  /**
+   * The sequence of this resource's last change in the workspace's event log. Output only.
+   *
+   * @generated from field: uint64 sequence = 8;
+   */
+  sequence: bigint;
 };
 
 /**
- * Describes the message vintedbot.v1.WhoAmIRequest.
- * Use `create(WhoAmIRequestSchema)` to create a new message.
+ * Describes the message vintedbot.v1.User.
+ * Use `create(UserSchema)` to create a new message.
  */
-export const WhoAmIRequestSchema: GenMessage<WhoAmIRequest> = /*@__PURE__*/
+export const UserSchema: GenMessage<User> = /*@__PURE__*/
   messageDesc(file_vintedbot_v1_auth, 1);
 
 /**
- * The response message for WhoAmI.
+ * A session of a signed-in person.
  *
- * @generated from message vintedbot.v1.WhoAmIResponse
+ * @generated from message vintedbot.v1.UserSession
  */
-export type WhoAmIResponse = Message<"vintedbot.v1.WhoAmIResponse"> & {
+export type UserSession = Message<"vintedbot.v1.UserSession"> & {
   /**
-   * UUID of the workspace to which the token belongs.
+   * UUID. Output only.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * UUID of the person. Output only.
+   *
+   * @generated from field: string user_id = 2;
+   */
+  userId: string;
+
+  /**
+   * The name of the device, at most 100 characters: `SignInRequest.device`, else the header `user-agent`. Output only.
+   *
+   * @generated from field: string device = 3;
+   */
+  device: string;
+
+  /**
+   * The IP address of the last sign-in or refresh. Output only.
+   *
+   * @generated from field: string address = 4;
+   */
+  address: string;
+
+  /**
+   * The time of the sign-in. Output only.
+   *
+   * @generated from field: google.protobuf.Timestamp create_time = 5;
+   */
+  createTime?: Timestamp | undefined;
+
+  /**
+   * The time of the last sign-in or refresh. Output only.
+   *
+   * @generated from field: google.protobuf.Timestamp last_use_time = 6;
+   */
+  lastUseTime?: Timestamp | undefined;
+
+  /**
+   * The time at which the session ends unless it is refreshed before. Output only.
+   *
+   * @generated from field: google.protobuf.Timestamp expire_time = 7;
+   */
+  expireTime?: Timestamp | undefined;
+
+  /**
+   * The time at which the session was ended. Absent if it was not. Output only.
+   *
+   * @generated from field: google.protobuf.Timestamp revoke_time = 8;
+   */
+  revokeTime?: Timestamp | undefined;
+
+  /**
+   * Whether this is the session of the caller. Output only.
+   *
+   * @generated from field: bool current = 9;
+   */
+  current: boolean;
+
+  /**
+   * The sequence of this resource's last change in the workspace's event log. Output only.
+   *
+   * @generated from field: uint64 sequence = 10;
+   */
+  sequence: bigint;
+};
+
+/**
+ * Describes the message vintedbot.v1.UserSession.
+ * Use `create(UserSessionSchema)` to create a new message.
+ */
+export const UserSessionSchema: GenMessage<UserSession> = /*@__PURE__*/
+  messageDesc(file_vintedbot_v1_auth, 2);
+
+/**
+ * The tokens of a session.
+ *
+ * @generated from message vintedbot.v1.SessionTokens
+ */
+export type SessionTokens = Message<"vintedbot.v1.SessionTokens"> & {
+  /**
+   * The token for the header `authorization: Bearer <token>`. Empty if the session uses cookies.
+   *
+   * @generated from field: string access_token = 1;
+   */
+  accessToken: string;
+
+  /**
+   * The time at which the access token expires, 15 minutes after it was issued.
+   *
+   * @generated from field: google.protobuf.Timestamp access_expire_time = 2;
+   */
+  accessExpireTime?: Timestamp | undefined;
+
+  /**
+   * The token for RefreshSession. Empty if the session uses cookies.
+   *
+   * @generated from field: string refresh_token = 3;
+   */
+  refreshToken: string;
+
+  /**
+   * The time at which the session ends unless it is refreshed before.
+   *
+   * @generated from field: google.protobuf.Timestamp refresh_expire_time = 4;
+   */
+  refreshExpireTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message vintedbot.v1.SessionTokens.
+ * Use `create(SessionTokensSchema)` to create a new message.
+ */
+export const SessionTokensSchema: GenMessage<SessionTokens> = /*@__PURE__*/
+  messageDesc(file_vintedbot_v1_auth, 3);
+
+/**
+ * An invitation to join a workspace.
+ *
+ * @generated from message vintedbot.v1.Invitation
+ */
+export type Invitation = Message<"vintedbot.v1.Invitation"> & {
+  /**
+   * UUID. Output only.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * The invited e-mail address, in lower case.
+   *
+   * @generated from field: string email = 2;
+   */
+  email: string;
+
+  /**
+   * The role that the person will have.
+   *
+   * @generated from field: vintedbot.v1.Role role = 3;
+   */
+  role: Role;
+
+  /**
+   * UUID of the person who invited. Output only.
+   *
+   * @generated from field: string inviter_id = 4;
+   */
+  inviterId: string;
+
+  /**
+   * The creation time. Output only.
+   *
+   * @generated from field: google.protobuf.Timestamp create_time = 5;
+   */
+  createTime?: Timestamp | undefined;
+
+  /**
+   * The time at which the invitation expires, 7 days after its creation. Output only.
+   *
+   * @generated from field: google.protobuf.Timestamp expire_time = 6;
+   */
+  expireTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message vintedbot.v1.Invitation.
+ * Use `create(InvitationSchema)` to create a new message.
+ */
+export const InvitationSchema: GenMessage<Invitation> = /*@__PURE__*/
+  messageDesc(file_vintedbot_v1_auth, 4);
+
+/**
+ * The request message for Register.
+ *
+ * @generated from message vintedbot.v1.RegisterRequest
+ */
+export type RegisterRequest = Message<"vintedbot.v1.RegisterRequest"> & {
+  /**
+   * The e-mail address; at most 254 characters. Must be the invited address if there is an invitation. Required.
+   *
+   * @generated from field: string email = 1;
+   */
+  email: string;
+
+  /**
+   * The password, 8 to 256 bytes. A password that is easy to guess is refused with a violation. Required.
+   *
+   * @generated from field: string password = 2;
+   */
+  password: string;
+
+  /**
+   * The name that other people of the workspace see; 1 to 100 characters, no control characters. Required.
+   *
+   * @generated from field: string display_name = 3;
+   */
+  displayName: string;
+
+  /**
+   * The name of the new workspace, at most 100 characters. Ignored with an invitation. If empty, the display name.
+   *
+   * @generated from field: string workspace_name = 4;
+   */
+  workspaceName: string;
+
+  /**
+   * The token of an invitation.
+   *
+   * @generated from field: string invitation_token = 5;
+   */
+  invitationToken: string;
+};
+
+/**
+ * Describes the message vintedbot.v1.RegisterRequest.
+ * Use `create(RegisterRequestSchema)` to create a new message.
+ */
+export const RegisterRequestSchema: GenMessage<RegisterRequest> = /*@__PURE__*/
+  messageDesc(file_vintedbot_v1_auth, 5);
+
+/**
+ * The response message for Register.
+ *
+ * @generated from message vintedbot.v1.RegisterResponse
+ */
+export type RegisterResponse = Message<"vintedbot.v1.RegisterResponse"> & {
+  /**
+   * Whether the person has to call VerifyEmail with the mailed token before signing in. False with an invitation.
+   *
+   * @generated from field: bool verification_required = 1;
+   */
+  verificationRequired: boolean;
+};
+
+/**
+ * Describes the message vintedbot.v1.RegisterResponse.
+ * Use `create(RegisterResponseSchema)` to create a new message.
+ */
+export const RegisterResponseSchema: GenMessage<RegisterResponse> = /*@__PURE__*/
+  messageDesc(file_vintedbot_v1_auth, 6);
+
+/**
+ * The request message for VerifyEmail.
+ *
+ * @generated from message vintedbot.v1.VerifyEmailRequest
+ */
+export type VerifyEmailRequest = Message<"vintedbot.v1.VerifyEmailRequest"> & {
+  /**
+   * The mailed token. Required.
+   *
+   * @generated from field: string token = 1;
+   */
+  token: string;
+};
+
+/**
+ * Describes the message vintedbot.v1.VerifyEmailRequest.
+ * Use `create(VerifyEmailRequestSchema)` to create a new message.
+ */
+export const VerifyEmailRequestSchema: GenMessage<VerifyEmailRequest> = /*@__PURE__*/
+  messageDesc(file_vintedbot_v1_auth, 7);
+
+/**
+ * The response message for VerifyEmail.
+ *
+ * @generated from message vintedbot.v1.VerifyEmailResponse
+ */
+export type VerifyEmailResponse = Message<"vintedbot.v1.VerifyEmailResponse"> & {
+  /**
+   * The verified address.
+   *
+   * @generated from field: string email = 1;
+   */
+  email: string;
+};
+
+/**
+ * Describes the message vintedbot.v1.VerifyEmailResponse.
+ * Use `create(VerifyEmailResponseSchema)` to create a new message.
+ */
+export const VerifyEmailResponseSchema: GenMessage<VerifyEmailResponse> = /*@__PURE__*/
+  messageDesc(file_vintedbot_v1_auth, 8);
+
+/**
+ * The request message for SignIn.
+ *
+ * @generated from message vintedbot.v1.SignInRequest
+ */
+export type SignInRequest = Message<"vintedbot.v1.SignInRequest"> & {
+  /**
+   * The e-mail address. Required.
+   *
+   * @generated from field: string email = 1;
+   */
+  email: string;
+
+  /**
+   * The password. Required.
+   *
+   * @generated from field: string password = 2;
+   */
+  password: string;
+
+  /**
+   * A code of the second factor: six digits, or a recovery code. Each code works once. Required if the person has a
+   * second factor.
+   *
+   * @generated from field: string code = 3;
+   */
+  code: string;
+
+  /**
+   * The name of the device, such as "Anna's phone"; at most 100 characters. If empty, the header `user-agent`.
+   *
+   * @generated from field: string device = 4;
+   */
+  device: string;
+
+  /**
+   * Whether to keep the tokens in cookies that scripts cannot read, instead of in the response. For pages that this
+   * server serves.
+   *
+   * @generated from field: bool use_cookies = 5;
+   */
+  useCookies: boolean;
+};
+
+/**
+ * Describes the message vintedbot.v1.SignInRequest.
+ * Use `create(SignInRequestSchema)` to create a new message.
+ */
+export const SignInRequestSchema: GenMessage<SignInRequest> = /*@__PURE__*/
+  messageDesc(file_vintedbot_v1_auth, 9);
+
+/**
+ * The response message for SignIn.
+ *
+ * @generated from message vintedbot.v1.SignInResponse
+ */
+export type SignInResponse = Message<"vintedbot.v1.SignInResponse"> & {
+  /**
+   * The person.
+   *
+   * @generated from field: vintedbot.v1.User user = 1;
+   */
+  user?: User | undefined;
+
+  /**
+   * The tokens of the new session.
+   *
+   * @generated from field: vintedbot.v1.SessionTokens tokens = 2;
+   */
+  tokens?: SessionTokens | undefined;
+};
+
+/**
+ * Describes the message vintedbot.v1.SignInResponse.
+ * Use `create(SignInResponseSchema)` to create a new message.
+ */
+export const SignInResponseSchema: GenMessage<SignInResponse> = /*@__PURE__*/
+  messageDesc(file_vintedbot_v1_auth, 10);
+
+/**
+ * The request message for RefreshSession.
+ *
+ * @generated from message vintedbot.v1.RefreshSessionRequest
+ */
+export type RefreshSessionRequest = Message<"vintedbot.v1.RefreshSessionRequest"> & {
+  /**
+   * The refresh token. If empty, the cookie is used.
+   *
+   * @generated from field: string refresh_token = 1;
+   */
+  refreshToken: string;
+};
+
+/**
+ * Describes the message vintedbot.v1.RefreshSessionRequest.
+ * Use `create(RefreshSessionRequestSchema)` to create a new message.
+ */
+export const RefreshSessionRequestSchema: GenMessage<RefreshSessionRequest> = /*@__PURE__*/
+  messageDesc(file_vintedbot_v1_auth, 11);
+
+/**
+ * The response message for RefreshSession.
+ *
+ * @generated from message vintedbot.v1.RefreshSessionResponse
+ */
+export type RefreshSessionResponse = Message<"vintedbot.v1.RefreshSessionResponse"> & {
+  /**
+   * The new tokens.
+   *
+   * @generated from field: vintedbot.v1.SessionTokens tokens = 1;
+   */
+  tokens?: SessionTokens | undefined;
+};
+
+/**
+ * Describes the message vintedbot.v1.RefreshSessionResponse.
+ * Use `create(RefreshSessionResponseSchema)` to create a new message.
+ */
+export const RefreshSessionResponseSchema: GenMessage<RefreshSessionResponse> = /*@__PURE__*/
+  messageDesc(file_vintedbot_v1_auth, 12);
+
+/**
+ * The request message for RequestPasswordReset.
+ *
+ * @generated from message vintedbot.v1.RequestPasswordResetRequest
+ */
+export type RequestPasswordResetRequest = Message<"vintedbot.v1.RequestPasswordResetRequest"> & {
+  /**
+   * The e-mail address. Required.
+   *
+   * @generated from field: string email = 1;
+   */
+  email: string;
+};
+
+/**
+ * Describes the message vintedbot.v1.RequestPasswordResetRequest.
+ * Use `create(RequestPasswordResetRequestSchema)` to create a new message.
+ */
+export const RequestPasswordResetRequestSchema: GenMessage<RequestPasswordResetRequest> = /*@__PURE__*/
+  messageDesc(file_vintedbot_v1_auth, 13);
+
+/**
+ * The response message for RequestPasswordReset.
+ *
+ * @generated from message vintedbot.v1.RequestPasswordResetResponse
+ */
+export type RequestPasswordResetResponse = Message<"vintedbot.v1.RequestPasswordResetResponse"> & {
+};
+
+/**
+ * Describes the message vintedbot.v1.RequestPasswordResetResponse.
+ * Use `create(RequestPasswordResetResponseSchema)` to create a new message.
+ */
+export const RequestPasswordResetResponseSchema: GenMessage<RequestPasswordResetResponse> = /*@__PURE__*/
+  messageDesc(file_vintedbot_v1_auth, 14);
+
+/**
+ * The request message for ResetPassword.
+ *
+ * @generated from message vintedbot.v1.ResetPasswordRequest
+ */
+export type ResetPasswordRequest = Message<"vintedbot.v1.ResetPasswordRequest"> & {
+  /**
+   * The mailed token. Required.
+   *
+   * @generated from field: string token = 1;
+   */
+  token: string;
+
+  /**
+   * The new password; see `RegisterRequest.password`. Required.
+   *
+   * @generated from field: string new_password = 2;
+   */
+  newPassword: string;
+};
+
+/**
+ * Describes the message vintedbot.v1.ResetPasswordRequest.
+ * Use `create(ResetPasswordRequestSchema)` to create a new message.
+ */
+export const ResetPasswordRequestSchema: GenMessage<ResetPasswordRequest> = /*@__PURE__*/
+  messageDesc(file_vintedbot_v1_auth, 15);
+
+/**
+ * The response message for ResetPassword.
+ *
+ * @generated from message vintedbot.v1.ResetPasswordResponse
+ */
+export type ResetPasswordResponse = Message<"vintedbot.v1.ResetPasswordResponse"> & {
+};
+
+/**
+ * Describes the message vintedbot.v1.ResetPasswordResponse.
+ * Use `create(ResetPasswordResponseSchema)` to create a new message.
+ */
+export const ResetPasswordResponseSchema: GenMessage<ResetPasswordResponse> = /*@__PURE__*/
+  messageDesc(file_vintedbot_v1_auth, 16);
+
+/**
+ * The request message for GetMe.
+ *
+ * @generated from message vintedbot.v1.GetMeRequest
+ */
+export type GetMeRequest = Message<"vintedbot.v1.GetMeRequest"> & {
+};
+
+/**
+ * Describes the message vintedbot.v1.GetMeRequest.
+ * Use `create(GetMeRequestSchema)` to create a new message.
+ */
+export const GetMeRequestSchema: GenMessage<GetMeRequest> = /*@__PURE__*/
+  messageDesc(file_vintedbot_v1_auth, 17);
+
+/**
+ * The response message for GetMe.
+ *
+ * @generated from message vintedbot.v1.GetMeResponse
+ */
+export type GetMeResponse = Message<"vintedbot.v1.GetMeResponse"> & {
+  /**
+   * UUID of the caller's workspace.
    *
    * @generated from field: string workspace_id = 1;
    */
@@ -132,7 +699,7 @@ export type WhoAmIResponse = Message<"vintedbot.v1.WhoAmIResponse"> & {
   workspaceName: string;
 
   /**
-   * The token that the caller used.
+   * The API token that the caller used. Absent for a signed-in person.
    *
    * @generated from field: vintedbot.v1.ApiToken api_token = 3;
    */
@@ -144,14 +711,811 @@ export type WhoAmIResponse = Message<"vintedbot.v1.WhoAmIResponse"> & {
    * @generated from field: string server_version = 4;
    */
   serverVersion: string;
+
+  /**
+   * The signed-in person. Absent for an API token.
+   *
+   * @generated from field: vintedbot.v1.User user = 5;
+   */
+  user?: User | undefined;
+
+  /**
+   * The person's session. Absent for an API token.
+   *
+   * @generated from field: vintedbot.v1.UserSession session = 6;
+   */
+  session?: UserSession | undefined;
+
+  /**
+   * The scopes of the caller: those of the API token, or those of the person's role.
+   *
+   * @generated from field: repeated string scopes = 7;
+   */
+  scopes: string[];
 };
 
 /**
- * Describes the message vintedbot.v1.WhoAmIResponse.
- * Use `create(WhoAmIResponseSchema)` to create a new message.
+ * Describes the message vintedbot.v1.GetMeResponse.
+ * Use `create(GetMeResponseSchema)` to create a new message.
  */
-export const WhoAmIResponseSchema: GenMessage<WhoAmIResponse> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_auth, 2);
+export const GetMeResponseSchema: GenMessage<GetMeResponse> = /*@__PURE__*/
+  messageDesc(file_vintedbot_v1_auth, 18);
+
+/**
+ * The request message for SignOut.
+ *
+ * @generated from message vintedbot.v1.SignOutRequest
+ */
+export type SignOutRequest = Message<"vintedbot.v1.SignOutRequest"> & {
+  /**
+   * Whether to end all sessions of the caller instead of only this one.
+   *
+   * @generated from field: bool everywhere = 1;
+   */
+  everywhere: boolean;
+};
+
+/**
+ * Describes the message vintedbot.v1.SignOutRequest.
+ * Use `create(SignOutRequestSchema)` to create a new message.
+ */
+export const SignOutRequestSchema: GenMessage<SignOutRequest> = /*@__PURE__*/
+  messageDesc(file_vintedbot_v1_auth, 19);
+
+/**
+ * The response message for SignOut.
+ *
+ * @generated from message vintedbot.v1.SignOutResponse
+ */
+export type SignOutResponse = Message<"vintedbot.v1.SignOutResponse"> & {
+};
+
+/**
+ * Describes the message vintedbot.v1.SignOutResponse.
+ * Use `create(SignOutResponseSchema)` to create a new message.
+ */
+export const SignOutResponseSchema: GenMessage<SignOutResponse> = /*@__PURE__*/
+  messageDesc(file_vintedbot_v1_auth, 20);
+
+/**
+ * The request message for UpdateMe.
+ *
+ * @generated from message vintedbot.v1.UpdateMeRequest
+ */
+export type UpdateMeRequest = Message<"vintedbot.v1.UpdateMeRequest"> & {
+  /**
+   * The new name; 1 to 100 characters, no control characters. Required.
+   *
+   * @generated from field: string display_name = 1;
+   */
+  displayName: string;
+};
+
+/**
+ * Describes the message vintedbot.v1.UpdateMeRequest.
+ * Use `create(UpdateMeRequestSchema)` to create a new message.
+ */
+export const UpdateMeRequestSchema: GenMessage<UpdateMeRequest> = /*@__PURE__*/
+  messageDesc(file_vintedbot_v1_auth, 21);
+
+/**
+ * The response message for UpdateMe.
+ *
+ * @generated from message vintedbot.v1.UpdateMeResponse
+ */
+export type UpdateMeResponse = Message<"vintedbot.v1.UpdateMeResponse"> & {
+  /**
+   * The changed person.
+   *
+   * @generated from field: vintedbot.v1.User user = 1;
+   */
+  user?: User | undefined;
+};
+
+/**
+ * Describes the message vintedbot.v1.UpdateMeResponse.
+ * Use `create(UpdateMeResponseSchema)` to create a new message.
+ */
+export const UpdateMeResponseSchema: GenMessage<UpdateMeResponse> = /*@__PURE__*/
+  messageDesc(file_vintedbot_v1_auth, 22);
+
+/**
+ * The request message for ChangePassword.
+ *
+ * @generated from message vintedbot.v1.ChangePasswordRequest
+ */
+export type ChangePasswordRequest = Message<"vintedbot.v1.ChangePasswordRequest"> & {
+  /**
+   * The current password. Required.
+   *
+   * @generated from field: string current_password = 1;
+   */
+  currentPassword: string;
+
+  /**
+   * The new password; see `RegisterRequest.password`. Required.
+   *
+   * @generated from field: string new_password = 2;
+   */
+  newPassword: string;
+};
+
+/**
+ * Describes the message vintedbot.v1.ChangePasswordRequest.
+ * Use `create(ChangePasswordRequestSchema)` to create a new message.
+ */
+export const ChangePasswordRequestSchema: GenMessage<ChangePasswordRequest> = /*@__PURE__*/
+  messageDesc(file_vintedbot_v1_auth, 23);
+
+/**
+ * The response message for ChangePassword.
+ *
+ * @generated from message vintedbot.v1.ChangePasswordResponse
+ */
+export type ChangePasswordResponse = Message<"vintedbot.v1.ChangePasswordResponse"> & {
+};
+
+/**
+ * Describes the message vintedbot.v1.ChangePasswordResponse.
+ * Use `create(ChangePasswordResponseSchema)` to create a new message.
+ */
+export const ChangePasswordResponseSchema: GenMessage<ChangePasswordResponse> = /*@__PURE__*/
+  messageDesc(file_vintedbot_v1_auth, 24);
+
+/**
+ * The request message for ChangeEmail.
+ *
+ * @generated from message vintedbot.v1.ChangeEmailRequest
+ */
+export type ChangeEmailRequest = Message<"vintedbot.v1.ChangeEmailRequest"> & {
+  /**
+   * The new address; at most 254 characters. Required.
+   *
+   * @generated from field: string new_email = 1;
+   */
+  newEmail: string;
+
+  /**
+   * The caller's password. Required.
+   *
+   * @generated from field: string password = 2;
+   */
+  password: string;
+};
+
+/**
+ * Describes the message vintedbot.v1.ChangeEmailRequest.
+ * Use `create(ChangeEmailRequestSchema)` to create a new message.
+ */
+export const ChangeEmailRequestSchema: GenMessage<ChangeEmailRequest> = /*@__PURE__*/
+  messageDesc(file_vintedbot_v1_auth, 25);
+
+/**
+ * The response message for ChangeEmail.
+ *
+ * @generated from message vintedbot.v1.ChangeEmailResponse
+ */
+export type ChangeEmailResponse = Message<"vintedbot.v1.ChangeEmailResponse"> & {
+};
+
+/**
+ * Describes the message vintedbot.v1.ChangeEmailResponse.
+ * Use `create(ChangeEmailResponseSchema)` to create a new message.
+ */
+export const ChangeEmailResponseSchema: GenMessage<ChangeEmailResponse> = /*@__PURE__*/
+  messageDesc(file_vintedbot_v1_auth, 26);
+
+/**
+ * The request message for EnrollSecondFactor.
+ *
+ * @generated from message vintedbot.v1.EnrollSecondFactorRequest
+ */
+export type EnrollSecondFactorRequest = Message<"vintedbot.v1.EnrollSecondFactorRequest"> & {
+  /**
+   * The caller's password. Required.
+   *
+   * @generated from field: string password = 1;
+   */
+  password: string;
+};
+
+/**
+ * Describes the message vintedbot.v1.EnrollSecondFactorRequest.
+ * Use `create(EnrollSecondFactorRequestSchema)` to create a new message.
+ */
+export const EnrollSecondFactorRequestSchema: GenMessage<EnrollSecondFactorRequest> = /*@__PURE__*/
+  messageDesc(file_vintedbot_v1_auth, 27);
+
+/**
+ * The response message for EnrollSecondFactor.
+ *
+ * @generated from message vintedbot.v1.EnrollSecondFactorResponse
+ */
+export type EnrollSecondFactorResponse = Message<"vintedbot.v1.EnrollSecondFactorResponse"> & {
+  /**
+   * The secret, in base32. It takes effect with ConfirmSecondFactor.
+   *
+   * @generated from field: string secret = 1;
+   */
+  secret: string;
+
+  /**
+   * The URI `otpauth://totp/…` that authenticator apps read as a QR code.
+   *
+   * @generated from field: string uri = 2;
+   */
+  uri: string;
+};
+
+/**
+ * Describes the message vintedbot.v1.EnrollSecondFactorResponse.
+ * Use `create(EnrollSecondFactorResponseSchema)` to create a new message.
+ */
+export const EnrollSecondFactorResponseSchema: GenMessage<EnrollSecondFactorResponse> = /*@__PURE__*/
+  messageDesc(file_vintedbot_v1_auth, 28);
+
+/**
+ * The request message for ConfirmSecondFactor.
+ *
+ * @generated from message vintedbot.v1.ConfirmSecondFactorRequest
+ */
+export type ConfirmSecondFactorRequest = Message<"vintedbot.v1.ConfirmSecondFactorRequest"> & {
+  /**
+   * A code of the authenticator app, six digits. Required.
+   *
+   * @generated from field: string code = 1;
+   */
+  code: string;
+};
+
+/**
+ * Describes the message vintedbot.v1.ConfirmSecondFactorRequest.
+ * Use `create(ConfirmSecondFactorRequestSchema)` to create a new message.
+ */
+export const ConfirmSecondFactorRequestSchema: GenMessage<ConfirmSecondFactorRequest> = /*@__PURE__*/
+  messageDesc(file_vintedbot_v1_auth, 29);
+
+/**
+ * The response message for ConfirmSecondFactor.
+ *
+ * @generated from message vintedbot.v1.ConfirmSecondFactorResponse
+ */
+export type ConfirmSecondFactorResponse = Message<"vintedbot.v1.ConfirmSecondFactorResponse"> & {
+  /**
+   * Ten codes, each of which replaces a code of the app once. Only this response contains them.
+   *
+   * @generated from field: repeated string recovery_codes = 1;
+   */
+  recoveryCodes: string[];
+};
+
+/**
+ * Describes the message vintedbot.v1.ConfirmSecondFactorResponse.
+ * Use `create(ConfirmSecondFactorResponseSchema)` to create a new message.
+ */
+export const ConfirmSecondFactorResponseSchema: GenMessage<ConfirmSecondFactorResponse> = /*@__PURE__*/
+  messageDesc(file_vintedbot_v1_auth, 30);
+
+/**
+ * The request message for DisableSecondFactor.
+ *
+ * @generated from message vintedbot.v1.DisableSecondFactorRequest
+ */
+export type DisableSecondFactorRequest = Message<"vintedbot.v1.DisableSecondFactorRequest"> & {
+  /**
+   * The caller's password. Required.
+   *
+   * @generated from field: string password = 1;
+   */
+  password: string;
+
+  /**
+   * A code of the app, or a recovery code. Required.
+   *
+   * @generated from field: string code = 2;
+   */
+  code: string;
+};
+
+/**
+ * Describes the message vintedbot.v1.DisableSecondFactorRequest.
+ * Use `create(DisableSecondFactorRequestSchema)` to create a new message.
+ */
+export const DisableSecondFactorRequestSchema: GenMessage<DisableSecondFactorRequest> = /*@__PURE__*/
+  messageDesc(file_vintedbot_v1_auth, 31);
+
+/**
+ * The response message for DisableSecondFactor.
+ *
+ * @generated from message vintedbot.v1.DisableSecondFactorResponse
+ */
+export type DisableSecondFactorResponse = Message<"vintedbot.v1.DisableSecondFactorResponse"> & {
+};
+
+/**
+ * Describes the message vintedbot.v1.DisableSecondFactorResponse.
+ * Use `create(DisableSecondFactorResponseSchema)` to create a new message.
+ */
+export const DisableSecondFactorResponseSchema: GenMessage<DisableSecondFactorResponse> = /*@__PURE__*/
+  messageDesc(file_vintedbot_v1_auth, 32);
+
+/**
+ * The request message for ListUserSessions.
+ *
+ * @generated from message vintedbot.v1.ListUserSessionsRequest
+ */
+export type ListUserSessionsRequest = Message<"vintedbot.v1.ListUserSessionsRequest"> & {
+  /**
+   * The maximum number of entries to return, 1 to 200. Larger values count as 200. If 0, the default of 50 applies.
+   *
+   * @generated from field: int32 page_size = 1;
+   */
+  pageSize: number;
+
+  /**
+   * The `next_page_token` of the previous response. All parameters except `page_size` must be the same as in that call.
+   * If empty, the first page is returned.
+   *
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message vintedbot.v1.ListUserSessionsRequest.
+ * Use `create(ListUserSessionsRequestSchema)` to create a new message.
+ */
+export const ListUserSessionsRequestSchema: GenMessage<ListUserSessionsRequest> = /*@__PURE__*/
+  messageDesc(file_vintedbot_v1_auth, 33);
+
+/**
+ * The response message for ListUserSessions.
+ *
+ * @generated from message vintedbot.v1.ListUserSessionsResponse
+ */
+export type ListUserSessionsResponse = Message<"vintedbot.v1.ListUserSessionsResponse"> & {
+  /**
+   * The sessions, newest first.
+   *
+   * @generated from field: repeated vintedbot.v1.UserSession sessions = 1;
+   */
+  sessions: UserSession[];
+
+  /**
+   * The `page_token` of the next page. Empty on the last page.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message vintedbot.v1.ListUserSessionsResponse.
+ * Use `create(ListUserSessionsResponseSchema)` to create a new message.
+ */
+export const ListUserSessionsResponseSchema: GenMessage<ListUserSessionsResponse> = /*@__PURE__*/
+  messageDesc(file_vintedbot_v1_auth, 34);
+
+/**
+ * The request message for RevokeUserSession.
+ *
+ * @generated from message vintedbot.v1.RevokeUserSessionRequest
+ */
+export type RevokeUserSessionRequest = Message<"vintedbot.v1.RevokeUserSessionRequest"> & {
+  /**
+   * UUID of the session. Required.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+};
+
+/**
+ * Describes the message vintedbot.v1.RevokeUserSessionRequest.
+ * Use `create(RevokeUserSessionRequestSchema)` to create a new message.
+ */
+export const RevokeUserSessionRequestSchema: GenMessage<RevokeUserSessionRequest> = /*@__PURE__*/
+  messageDesc(file_vintedbot_v1_auth, 35);
+
+/**
+ * The response message for RevokeUserSession.
+ *
+ * @generated from message vintedbot.v1.RevokeUserSessionResponse
+ */
+export type RevokeUserSessionResponse = Message<"vintedbot.v1.RevokeUserSessionResponse"> & {
+  /**
+   * The ended session.
+   *
+   * @generated from field: vintedbot.v1.UserSession session = 1;
+   */
+  session?: UserSession | undefined;
+};
+
+/**
+ * Describes the message vintedbot.v1.RevokeUserSessionResponse.
+ * Use `create(RevokeUserSessionResponseSchema)` to create a new message.
+ */
+export const RevokeUserSessionResponseSchema: GenMessage<RevokeUserSessionResponse> = /*@__PURE__*/
+  messageDesc(file_vintedbot_v1_auth, 36);
+
+/**
+ * The request message for ListUsers.
+ *
+ * @generated from message vintedbot.v1.ListUsersRequest
+ */
+export type ListUsersRequest = Message<"vintedbot.v1.ListUsersRequest"> & {
+  /**
+   * The maximum number of entries to return, 1 to 200. Larger values count as 200. If 0, the default of 50 applies.
+   *
+   * @generated from field: int32 page_size = 1;
+   */
+  pageSize: number;
+
+  /**
+   * The `next_page_token` of the previous response. All parameters except `page_size` must be the same as in that call.
+   * If empty, the first page is returned.
+   *
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message vintedbot.v1.ListUsersRequest.
+ * Use `create(ListUsersRequestSchema)` to create a new message.
+ */
+export const ListUsersRequestSchema: GenMessage<ListUsersRequest> = /*@__PURE__*/
+  messageDesc(file_vintedbot_v1_auth, 37);
+
+/**
+ * The response message for ListUsers.
+ *
+ * @generated from message vintedbot.v1.ListUsersResponse
+ */
+export type ListUsersResponse = Message<"vintedbot.v1.ListUsersResponse"> & {
+  /**
+   * The people, oldest first.
+   *
+   * @generated from field: repeated vintedbot.v1.User users = 1;
+   */
+  users: User[];
+
+  /**
+   * The `page_token` of the next page. Empty on the last page.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message vintedbot.v1.ListUsersResponse.
+ * Use `create(ListUsersResponseSchema)` to create a new message.
+ */
+export const ListUsersResponseSchema: GenMessage<ListUsersResponse> = /*@__PURE__*/
+  messageDesc(file_vintedbot_v1_auth, 38);
+
+/**
+ * The request message for UpdateUser.
+ *
+ * @generated from message vintedbot.v1.UpdateUserRequest
+ */
+export type UpdateUserRequest = Message<"vintedbot.v1.UpdateUserRequest"> & {
+  /**
+   * UUID of the person. Required.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * The new role. Required.
+   *
+   * @generated from field: vintedbot.v1.Role role = 2;
+   */
+  role: Role;
+};
+
+/**
+ * Describes the message vintedbot.v1.UpdateUserRequest.
+ * Use `create(UpdateUserRequestSchema)` to create a new message.
+ */
+export const UpdateUserRequestSchema: GenMessage<UpdateUserRequest> = /*@__PURE__*/
+  messageDesc(file_vintedbot_v1_auth, 39);
+
+/**
+ * The response message for UpdateUser.
+ *
+ * @generated from message vintedbot.v1.UpdateUserResponse
+ */
+export type UpdateUserResponse = Message<"vintedbot.v1.UpdateUserResponse"> & {
+  /**
+   * The changed person.
+   *
+   * @generated from field: vintedbot.v1.User user = 1;
+   */
+  user?: User | undefined;
+};
+
+/**
+ * Describes the message vintedbot.v1.UpdateUserResponse.
+ * Use `create(UpdateUserResponseSchema)` to create a new message.
+ */
+export const UpdateUserResponseSchema: GenMessage<UpdateUserResponse> = /*@__PURE__*/
+  messageDesc(file_vintedbot_v1_auth, 40);
+
+/**
+ * The request message for DeleteUser.
+ *
+ * @generated from message vintedbot.v1.DeleteUserRequest
+ */
+export type DeleteUserRequest = Message<"vintedbot.v1.DeleteUserRequest"> & {
+  /**
+   * UUID of the person. Required.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+};
+
+/**
+ * Describes the message vintedbot.v1.DeleteUserRequest.
+ * Use `create(DeleteUserRequestSchema)` to create a new message.
+ */
+export const DeleteUserRequestSchema: GenMessage<DeleteUserRequest> = /*@__PURE__*/
+  messageDesc(file_vintedbot_v1_auth, 41);
+
+/**
+ * The response message for DeleteUser.
+ *
+ * @generated from message vintedbot.v1.DeleteUserResponse
+ */
+export type DeleteUserResponse = Message<"vintedbot.v1.DeleteUserResponse"> & {
+};
+
+/**
+ * Describes the message vintedbot.v1.DeleteUserResponse.
+ * Use `create(DeleteUserResponseSchema)` to create a new message.
+ */
+export const DeleteUserResponseSchema: GenMessage<DeleteUserResponse> = /*@__PURE__*/
+  messageDesc(file_vintedbot_v1_auth, 42);
+
+/**
+ * The request message for LeaveWorkspace.
+ *
+ * @generated from message vintedbot.v1.LeaveWorkspaceRequest
+ */
+export type LeaveWorkspaceRequest = Message<"vintedbot.v1.LeaveWorkspaceRequest"> & {
+  /**
+   * The caller's password. Required.
+   *
+   * @generated from field: string password = 1;
+   */
+  password: string;
+};
+
+/**
+ * Describes the message vintedbot.v1.LeaveWorkspaceRequest.
+ * Use `create(LeaveWorkspaceRequestSchema)` to create a new message.
+ */
+export const LeaveWorkspaceRequestSchema: GenMessage<LeaveWorkspaceRequest> = /*@__PURE__*/
+  messageDesc(file_vintedbot_v1_auth, 43);
+
+/**
+ * The response message for LeaveWorkspace.
+ *
+ * @generated from message vintedbot.v1.LeaveWorkspaceResponse
+ */
+export type LeaveWorkspaceResponse = Message<"vintedbot.v1.LeaveWorkspaceResponse"> & {
+};
+
+/**
+ * Describes the message vintedbot.v1.LeaveWorkspaceResponse.
+ * Use `create(LeaveWorkspaceResponseSchema)` to create a new message.
+ */
+export const LeaveWorkspaceResponseSchema: GenMessage<LeaveWorkspaceResponse> = /*@__PURE__*/
+  messageDesc(file_vintedbot_v1_auth, 44);
+
+/**
+ * The request message for CreateInvitation.
+ *
+ * @generated from message vintedbot.v1.CreateInvitationRequest
+ */
+export type CreateInvitationRequest = Message<"vintedbot.v1.CreateInvitationRequest"> & {
+  /**
+   * The address to invite; at most 254 characters. Required.
+   *
+   * @generated from field: string email = 1;
+   */
+  email: string;
+
+  /**
+   * The role that the person will have. Required.
+   *
+   * @generated from field: vintedbot.v1.Role role = 2;
+   */
+  role: Role;
+
+  /**
+   * The idempotency key, a UUID. A retry with the same key and parameters returns the same invitation without its token
+   * and sends no second mail. Without it, every call creates an invitation.
+   *
+   * @generated from field: string request_id = 3;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message vintedbot.v1.CreateInvitationRequest.
+ * Use `create(CreateInvitationRequestSchema)` to create a new message.
+ */
+export const CreateInvitationRequestSchema: GenMessage<CreateInvitationRequest> = /*@__PURE__*/
+  messageDesc(file_vintedbot_v1_auth, 45);
+
+/**
+ * The response message for CreateInvitation.
+ *
+ * @generated from message vintedbot.v1.CreateInvitationResponse
+ */
+export type CreateInvitationResponse = Message<"vintedbot.v1.CreateInvitationResponse"> & {
+  /**
+   * The new invitation.
+   *
+   * @generated from field: vintedbot.v1.Invitation invitation = 1;
+   */
+  invitation?: Invitation | undefined;
+
+  /**
+   * The token for Register, which works once. Only this response and the mail contain it. Empty in the response to a
+   * repeated `request_id`.
+   *
+   * @generated from field: string invitation_token = 2;
+   */
+  invitationToken: string;
+};
+
+/**
+ * Describes the message vintedbot.v1.CreateInvitationResponse.
+ * Use `create(CreateInvitationResponseSchema)` to create a new message.
+ */
+export const CreateInvitationResponseSchema: GenMessage<CreateInvitationResponse> = /*@__PURE__*/
+  messageDesc(file_vintedbot_v1_auth, 46);
+
+/**
+ * The request message for ListInvitations.
+ *
+ * @generated from message vintedbot.v1.ListInvitationsRequest
+ */
+export type ListInvitationsRequest = Message<"vintedbot.v1.ListInvitationsRequest"> & {
+  /**
+   * The maximum number of entries to return, 1 to 200. Larger values count as 200. If 0, the default of 50 applies.
+   *
+   * @generated from field: int32 page_size = 1;
+   */
+  pageSize: number;
+
+  /**
+   * The `next_page_token` of the previous response. All parameters except `page_size` must be the same as in that call.
+   * If empty, the first page is returned.
+   *
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message vintedbot.v1.ListInvitationsRequest.
+ * Use `create(ListInvitationsRequestSchema)` to create a new message.
+ */
+export const ListInvitationsRequestSchema: GenMessage<ListInvitationsRequest> = /*@__PURE__*/
+  messageDesc(file_vintedbot_v1_auth, 47);
+
+/**
+ * The response message for ListInvitations.
+ *
+ * @generated from message vintedbot.v1.ListInvitationsResponse
+ */
+export type ListInvitationsResponse = Message<"vintedbot.v1.ListInvitationsResponse"> & {
+  /**
+   * The invitations, newest first.
+   *
+   * @generated from field: repeated vintedbot.v1.Invitation invitations = 1;
+   */
+  invitations: Invitation[];
+
+  /**
+   * The `page_token` of the next page. Empty on the last page.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message vintedbot.v1.ListInvitationsResponse.
+ * Use `create(ListInvitationsResponseSchema)` to create a new message.
+ */
+export const ListInvitationsResponseSchema: GenMessage<ListInvitationsResponse> = /*@__PURE__*/
+  messageDesc(file_vintedbot_v1_auth, 48);
+
+/**
+ * The request message for DeleteInvitation.
+ *
+ * @generated from message vintedbot.v1.DeleteInvitationRequest
+ */
+export type DeleteInvitationRequest = Message<"vintedbot.v1.DeleteInvitationRequest"> & {
+  /**
+   * UUID of the invitation. Required.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+};
+
+/**
+ * Describes the message vintedbot.v1.DeleteInvitationRequest.
+ * Use `create(DeleteInvitationRequestSchema)` to create a new message.
+ */
+export const DeleteInvitationRequestSchema: GenMessage<DeleteInvitationRequest> = /*@__PURE__*/
+  messageDesc(file_vintedbot_v1_auth, 49);
+
+/**
+ * The response message for DeleteInvitation.
+ *
+ * @generated from message vintedbot.v1.DeleteInvitationResponse
+ */
+export type DeleteInvitationResponse = Message<"vintedbot.v1.DeleteInvitationResponse"> & {
+};
+
+/**
+ * Describes the message vintedbot.v1.DeleteInvitationResponse.
+ * Use `create(DeleteInvitationResponseSchema)` to create a new message.
+ */
+export const DeleteInvitationResponseSchema: GenMessage<DeleteInvitationResponse> = /*@__PURE__*/
+  messageDesc(file_vintedbot_v1_auth, 50);
+
+/**
+ * The request message for DeleteWorkspace.
+ *
+ * @generated from message vintedbot.v1.DeleteWorkspaceRequest
+ */
+export type DeleteWorkspaceRequest = Message<"vintedbot.v1.DeleteWorkspaceRequest"> & {
+  /**
+   * The caller's password. Required.
+   *
+   * @generated from field: string password = 1;
+   */
+  password: string;
+
+  /**
+   * The workspace's name, to show that the right workspace is meant. Required.
+   *
+   * @generated from field: string workspace_name = 2;
+   */
+  workspaceName: string;
+};
+
+/**
+ * Describes the message vintedbot.v1.DeleteWorkspaceRequest.
+ * Use `create(DeleteWorkspaceRequestSchema)` to create a new message.
+ */
+export const DeleteWorkspaceRequestSchema: GenMessage<DeleteWorkspaceRequest> = /*@__PURE__*/
+  messageDesc(file_vintedbot_v1_auth, 51);
+
+/**
+ * The response message for DeleteWorkspace.
+ *
+ * @generated from message vintedbot.v1.DeleteWorkspaceResponse
+ */
+export type DeleteWorkspaceResponse = Message<"vintedbot.v1.DeleteWorkspaceResponse"> & {
+};
+
+/**
+ * Describes the message vintedbot.v1.DeleteWorkspaceResponse.
+ * Use `create(DeleteWorkspaceResponseSchema)` to create a new message.
+ */
+export const DeleteWorkspaceResponseSchema: GenMessage<DeleteWorkspaceResponse> = /*@__PURE__*/
+  messageDesc(file_vintedbot_v1_auth, 52);
 
 /**
  * The request message for CreateApiToken.
@@ -196,7 +1560,7 @@ export type CreateApiTokenRequest = Message<"vintedbot.v1.CreateApiTokenRequest"
  * Use `create(CreateApiTokenRequestSchema)` to create a new message.
  */
 export const CreateApiTokenRequestSchema: GenMessage<CreateApiTokenRequest> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_auth, 3);
+  messageDesc(file_vintedbot_v1_auth, 53);
 
 /**
  * The response message for CreateApiToken.
@@ -225,7 +1589,7 @@ export type CreateApiTokenResponse = Message<"vintedbot.v1.CreateApiTokenRespons
  * Use `create(CreateApiTokenResponseSchema)` to create a new message.
  */
 export const CreateApiTokenResponseSchema: GenMessage<CreateApiTokenResponse> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_auth, 4);
+  messageDesc(file_vintedbot_v1_auth, 54);
 
 /**
  * The request message for ListApiTokens.
@@ -261,7 +1625,7 @@ export type ListApiTokensRequest = Message<"vintedbot.v1.ListApiTokensRequest"> 
  * Use `create(ListApiTokensRequestSchema)` to create a new message.
  */
 export const ListApiTokensRequestSchema: GenMessage<ListApiTokensRequest> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_auth, 5);
+  messageDesc(file_vintedbot_v1_auth, 55);
 
 /**
  * The response message for ListApiTokens.
@@ -289,7 +1653,7 @@ export type ListApiTokensResponse = Message<"vintedbot.v1.ListApiTokensResponse"
  * Use `create(ListApiTokensResponseSchema)` to create a new message.
  */
 export const ListApiTokensResponseSchema: GenMessage<ListApiTokensResponse> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_auth, 6);
+  messageDesc(file_vintedbot_v1_auth, 56);
 
 /**
  * The request message for RevokeApiToken.
@@ -330,7 +1694,7 @@ export type RevokeApiTokenRequest = Message<"vintedbot.v1.RevokeApiTokenRequest"
  * Use `create(RevokeApiTokenRequestSchema)` to create a new message.
  */
 export const RevokeApiTokenRequestSchema: GenMessage<RevokeApiTokenRequest> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_auth, 7);
+  messageDesc(file_vintedbot_v1_auth, 57);
 
 /**
  * The response message for RevokeApiToken.
@@ -351,28 +1715,283 @@ export type RevokeApiTokenResponse = Message<"vintedbot.v1.RevokeApiTokenRespons
  * Use `create(RevokeApiTokenResponseSchema)` to create a new message.
  */
 export const RevokeApiTokenResponseSchema: GenMessage<RevokeApiTokenResponse> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_auth, 8);
+  messageDesc(file_vintedbot_v1_auth, 58);
 
 /**
- * Manages API tokens. Every call except health checks and reflection must send the header `authorization: Bearer
- * <token>`.
+ * Manages people, their sessions, and API tokens.
+ *
+ * Every call except health checks, reflection and the public methods of this service needs one credential: the header
+ * `authorization: Bearer <token>` with an API token or an access token, or the cookies of SignIn. A call with cookies
+ * also needs the header `x-csrf-protection` with any value; without it, the call fails with CSRF_HEADER_MISSING.
  *
  * @generated from service vintedbot.v1.AuthService
  */
 export const AuthService: GenService<{
   /**
-   * Returns the caller's workspace and API token. Requires no scope.
+   * Registers a person. The person can sign in after VerifyEmail with the token that this call mails to the address, or
+   * prints for the operator if the server sends no mail. Without an invitation, the response does not tell whether the
+   * address has a person already, and a new workspace is created; the first person of an instance becomes owner of its
+   * existing workspace. With an invitation, no mail is needed, and the person can sign in at once. Fails with
+   * REGISTRATION_CLOSED, INVITATION_INVALID, or EMAIL_TAKEN for an invited person. Public.
    *
-   * @generated from rpc vintedbot.v1.AuthService.WhoAmI
+   * @generated from rpc vintedbot.v1.AuthService.Register
    */
-  whoAmI: {
+  register: {
     methodKind: "unary";
-    input: typeof WhoAmIRequestSchema;
-    output: typeof WhoAmIResponseSchema;
+    input: typeof RegisterRequestSchema;
+    output: typeof RegisterResponseSchema;
+  },
+  /**
+   * Verifies an address: completes a registration or a change of address. Each token works once. Fails with
+   * LINK_INVALID. Public.
+   *
+   * @generated from rpc vintedbot.v1.AuthService.VerifyEmail
+   */
+  verifyEmail: {
+    methodKind: "unary";
+    input: typeof VerifyEmailRequestSchema;
+    output: typeof VerifyEmailResponseSchema;
+  },
+  /**
+   * Signs a person in and starts a session. Fails with CREDENTIALS_INVALID for an unknown address, a wrong password or
+   * a disabled person, and with SECOND_FACTOR_REQUIRED or SECOND_FACTOR_INVALID only after the right password. Public.
+   *
+   * @generated from rpc vintedbot.v1.AuthService.SignIn
+   */
+  signIn: {
+    methodKind: "unary";
+    input: typeof SignInRequestSchema;
+    output: typeof SignInResponseSchema;
+  },
+  /**
+   * Returns new tokens for a session. Each refresh token works once. A retry within 30 seconds returns the same new
+   * tokens. Any later use of an old refresh token ends the session, because the token may be stolen. Fails with
+   * REFRESH_TOKEN_INVALID or REFRESH_TOKEN_REUSED. Public.
+   *
+   * @generated from rpc vintedbot.v1.AuthService.RefreshSession
+   */
+  refreshSession: {
+    methodKind: "unary";
+    input: typeof RefreshSessionRequestSchema;
+    output: typeof RefreshSessionResponseSchema;
+  },
+  /**
+   * Mails a token for ResetPassword to an address, or prints it for the operator if the server sends no mail. The
+   * response does not tell whether the address has a person. Public.
+   *
+   * @generated from rpc vintedbot.v1.AuthService.RequestPasswordReset
+   */
+  requestPasswordReset: {
+    methodKind: "unary";
+    input: typeof RequestPasswordResetRequestSchema;
+    output: typeof RequestPasswordResetResponseSchema;
+  },
+  /**
+   * Sets a new password and ends all sessions of the person. Each token works once. The second factor stays. Fails with
+   * LINK_INVALID. Public.
+   *
+   * @generated from rpc vintedbot.v1.AuthService.ResetPassword
+   */
+  resetPassword: {
+    methodKind: "unary";
+    input: typeof ResetPasswordRequestSchema;
+    output: typeof ResetPasswordResponseSchema;
+  },
+  /**
+   * Returns the caller: the workspace, and either the API token or the person with the session. Requires no scope.
+   *
+   * @generated from rpc vintedbot.v1.AuthService.GetMe
+   */
+  getMe: {
+    methodKind: "unary";
+    input: typeof GetMeRequestSchema;
+    output: typeof GetMeResponseSchema;
+  },
+  /**
+   * Ends the caller's session, or all sessions of the caller, with the streams that were opened in them. Removes the
+   * cookies.
+   *
+   * @generated from rpc vintedbot.v1.AuthService.SignOut
+   */
+  signOut: {
+    methodKind: "unary";
+    input: typeof SignOutRequestSchema;
+    output: typeof SignOutResponseSchema;
+  },
+  /**
+   * Changes the caller's display name.
+   *
+   * @generated from rpc vintedbot.v1.AuthService.UpdateMe
+   */
+  updateMe: {
+    methodKind: "unary";
+    input: typeof UpdateMeRequestSchema;
+    output: typeof UpdateMeResponseSchema;
+  },
+  /**
+   * Changes the caller's password and ends all other sessions of the caller. Fails with CREDENTIALS_INVALID if the
+   * current password is wrong.
+   *
+   * @generated from rpc vintedbot.v1.AuthService.ChangePassword
+   */
+  changePassword: {
+    methodKind: "unary";
+    input: typeof ChangePasswordRequestSchema;
+    output: typeof ChangePasswordResponseSchema;
+  },
+  /**
+   * Mails a token for VerifyEmail to a new address. The address changes when the token is used; the old address is
+   * notified. Fails with CREDENTIALS_INVALID if the password is wrong.
+   *
+   * @generated from rpc vintedbot.v1.AuthService.ChangeEmail
+   */
+  changeEmail: {
+    methodKind: "unary";
+    input: typeof ChangeEmailRequestSchema;
+    output: typeof ChangeEmailResponseSchema;
+  },
+  /**
+   * Starts the set-up of a second factor: a time-based one-time password (RFC 6238, SHA-1, 6 digits, 30 seconds). Fails
+   * with CREDENTIALS_INVALID if the password is wrong, and with SECOND_FACTOR_ENABLED.
+   *
+   * @generated from rpc vintedbot.v1.AuthService.EnrollSecondFactor
+   */
+  enrollSecondFactor: {
+    methodKind: "unary";
+    input: typeof EnrollSecondFactorRequestSchema;
+    output: typeof EnrollSecondFactorResponseSchema;
+  },
+  /**
+   * Enables the second factor with a first code, and returns the recovery codes. Fails with SECOND_FACTOR_INVALID, and
+   * with SECOND_FACTOR_ENABLED.
+   *
+   * @generated from rpc vintedbot.v1.AuthService.ConfirmSecondFactor
+   */
+  confirmSecondFactor: {
+    methodKind: "unary";
+    input: typeof ConfirmSecondFactorRequestSchema;
+    output: typeof ConfirmSecondFactorResponseSchema;
+  },
+  /**
+   * Disables the second factor. Fails with CREDENTIALS_INVALID if the password is wrong, and with
+   * SECOND_FACTOR_INVALID.
+   *
+   * @generated from rpc vintedbot.v1.AuthService.DisableSecondFactor
+   */
+  disableSecondFactor: {
+    methodKind: "unary";
+    input: typeof DisableSecondFactorRequestSchema;
+    output: typeof DisableSecondFactorResponseSchema;
+  },
+  /**
+   * Lists the caller's sessions that have not ended, newest first.
+   *
+   * @generated from rpc vintedbot.v1.AuthService.ListUserSessions
+   */
+  listUserSessions: {
+    methodKind: "unary";
+    input: typeof ListUserSessionsRequestSchema;
+    output: typeof ListUserSessionsResponseSchema;
+  },
+  /**
+   * Ends a session of the caller. Ending an ended session changes nothing.
+   *
+   * @generated from rpc vintedbot.v1.AuthService.RevokeUserSession
+   */
+  revokeUserSession: {
+    methodKind: "unary";
+    input: typeof RevokeUserSessionRequestSchema;
+    output: typeof RevokeUserSessionResponseSchema;
+  },
+  /**
+   * Lists the people of the workspace, oldest first.
+   *
+   * @generated from rpc vintedbot.v1.AuthService.ListUsers
+   */
+  listUsers: {
+    methodKind: "unary";
+    input: typeof ListUsersRequestSchema;
+    output: typeof ListUsersResponseSchema;
+  },
+  /**
+   * Changes the role of a person and ends their sessions. If the person is no longer owner, the API tokens that they
+   * created and the webhook endpoints of both end too. Fails with LAST_OWNER if the workspace would have no owner.
+   *
+   * @generated from rpc vintedbot.v1.AuthService.UpdateUser
+   */
+  updateUser: {
+    methodKind: "unary";
+    input: typeof UpdateUserRequestSchema;
+    output: typeof UpdateUserResponseSchema;
+  },
+  /**
+   * Removes a person from the workspace and deletes their data. Their sessions, the API tokens that they created and
+   * the webhook endpoints of both end. Fails with LAST_OWNER.
+   *
+   * @generated from rpc vintedbot.v1.AuthService.DeleteUser
+   */
+  deleteUser: {
+    methodKind: "unary";
+    input: typeof DeleteUserRequestSchema;
+    output: typeof DeleteUserResponseSchema;
+  },
+  /**
+   * Leaves the workspace and deletes the caller's data, as DeleteUser does. Fails with LAST_OWNER, and with
+   * CREDENTIALS_INVALID if the password is wrong.
+   *
+   * @generated from rpc vintedbot.v1.AuthService.LeaveWorkspace
+   */
+  leaveWorkspace: {
+    methodKind: "unary";
+    input: typeof LeaveWorkspaceRequestSchema;
+    output: typeof LeaveWorkspaceResponseSchema;
+  },
+  /**
+   * Invites a person and mails the invitation to the address. Fails with EMAIL_TAKEN if the address already has a
+   * person in this workspace.
+   *
+   * @generated from rpc vintedbot.v1.AuthService.CreateInvitation
+   */
+  createInvitation: {
+    methodKind: "unary";
+    input: typeof CreateInvitationRequestSchema;
+    output: typeof CreateInvitationResponseSchema;
+  },
+  /**
+   * Lists the invitations that can still be accepted, newest first.
+   *
+   * @generated from rpc vintedbot.v1.AuthService.ListInvitations
+   */
+  listInvitations: {
+    methodKind: "unary";
+    input: typeof ListInvitationsRequestSchema;
+    output: typeof ListInvitationsResponseSchema;
+  },
+  /**
+   * Deletes an invitation, so that it can no longer be accepted.
+   *
+   * @generated from rpc vintedbot.v1.AuthService.DeleteInvitation
+   */
+  deleteInvitation: {
+    methodKind: "unary";
+    input: typeof DeleteInvitationRequestSchema;
+    output: typeof DeleteInvitationResponseSchema;
+  },
+  /**
+   * Deletes the workspace with everything in it: people, tokens, accounts, listings, photos, messages, figures. This
+   * cannot be undone. Nothing is changed on the marketplace. Fails with CREDENTIALS_INVALID if the password is wrong,
+   * and with RESOURCE_IN_USE while an action on the marketplace is open or a job runs.
+   *
+   * @generated from rpc vintedbot.v1.AuthService.DeleteWorkspace
+   */
+  deleteWorkspace: {
+    methodKind: "unary";
+    input: typeof DeleteWorkspaceRequestSchema;
+    output: typeof DeleteWorkspaceResponseSchema;
   },
   /**
    * Creates an API token. Only this response contains its secret. Fails with SCOPE_NOT_GRANTABLE for a scope that the
-   * caller's own token lacks. Scope: auth:manage.
+   * caller lacks. Scope: auth:manage.
    *
    * @generated from rpc vintedbot.v1.AuthService.CreateApiToken
    */

@@ -1,0 +1,233 @@
+import {
+  Code,
+  ConnectError,
+  createClient,
+  type Client,
+  type Interceptor,
+  type Transport,
+} from "@connectrpc/connect";
+
+import { callError, type CallError } from "./errors.js";
+import { AuthService, type SessionTokens, type User } from "./gen/vintedbot/v1/auth_pb.js";
+import { ErrorReason } from "./gen/vintedbot/v1/error_reason_pb.js";
+import { isFinal, sleep } from "./retry.js";
+
+/** The tokens of a session, to store them. They allow everything that the person may do. */
+export interface TokenPair {
+  /** The token that calls send. */
+  accessToken: string;
+  /** The token for the next refresh. It works once, so only one copy of a pair may be in use. */
+  refreshToken: string;
+}
+
+/** The settings of a session. */
+export interface AuthSessionOptions {
+  /**
+   * The stored tokens of a session, or `"cookies"` for a page that the server itself serves: the tokens then are in
+   * cookies that scripts cannot read. Absent: signed out.
+   */
+  tokens?: TokenPair | "cookies";
+  /** Called with the new tokens after sign-in and after each refresh, to store them. Not called with cookies. */
+  onTokens?: (tokens: TokenPair) => void;
+  /** Called once when the session has ended: without an error after `signOut`, else with the server's error. */
+  onSignedOut?: (error?: CallError) => void;
+}
+
+/** The credentials of a person. */
+export interface SignInOptions {
+  email: string;
+  password: string;
+  /** A code of the second factor, after the error `SECOND_FACTOR_REQUIRED`. */
+  code?: string;
+  /** The name of the device, such as "Anna's phone". Absent: the browser's user agent. */
+  device?: string;
+}
+
+/** The credential of the next call. A refresh replaces the object, so its identity tells which tokens were sent. */
+interface Held {
+  /** Absent with cookies. */
+  readonly tokens: TokenPair | undefined;
+  /** The local time at which to refresh. */
+  readonly refreshAtMs: number;
+}
+
+/** The contract's lifetime of an access token. */
+const accessTokenLifetimeMs = 15 * 60_000;
+const refreshAheadMs = 30_000;
+// The server accepts a repeated refresh token for 30 seconds. All attempts are sent within this time.
+const refreshAttempts = 3;
+const refreshTimeoutMs = 8_000;
+const firstWaitMs = 250;
+const longestWaitMs = 5_000;
+
+/**
+ * The reasons after which a refresh can help. A refresh also tells an ended session from other causes of TOKEN_INVALID.
+ * TOKEN_MISSING means that the browser has dropped the expired cookie of the access token.
+ */
+const refreshable: ReadonlySet<ErrorReason> = new Set([
+  ErrorReason.TOKEN_EXPIRED,
+  ErrorReason.TOKEN_INVALID,
+  ErrorReason.TOKEN_MISSING,
+]);
+
+const sessionEnded: ReadonlySet<ErrorReason> = new Set([
+  ErrorReason.REFRESH_TOKEN_INVALID,
+  ErrorReason.REFRESH_TOKEN_REUSED,
+]);
+
+/** The session of a person who signs in. It adds the credential to all calls and refreshes it before it expires. */
+export class AuthSession {
+  readonly #auth: Client<typeof AuthService>;
+  readonly #options: AuthSessionOptions;
+  /** Absent while signed out. */
+  #held: Held | undefined;
+  #refreshing: Promise<Held | undefined> | undefined;
+
+  /** `transport` must not add a credential. */
+  constructor(transport: Transport, options: AuthSessionOptions = {}) {
+    this.#auth = createClient(AuthService, transport);
+    this.#options = options;
+    const { tokens } = options;
+    if (tokens !== undefined) {
+      // The age of stored tokens is unknown. They are used until the server refuses them.
+      this.#held = { tokens: tokens === "cookies" ? undefined : tokens, refreshAtMs: Infinity };
+    }
+  }
+
+  /** The current tokens. Absent while signed out, and with cookies. */
+  get tokens(): TokenPair | undefined {
+    return this.#held?.tokens;
+  }
+
+  /** Signs a person in. All later calls belong to the new session. The reasons of its errors are those of `SignIn`. */
+  async signIn(options: SignInOptions): Promise<User> {
+    const { user, tokens } = await this.#auth.signIn(
+      { ...options, useCookies: this.#usesCookies },
+      { headers: this.#headers(undefined) },
+    );
+    if (user === undefined) throw incomplete("person");
+    this.#hold(tokens);
+    return user;
+  }
+
+  /** Ends the session, or all sessions of the person. A session that has already ended is not an error. */
+  async signOut({ everywhere = false }: { everywhere?: boolean } = {}): Promise<void> {
+    try {
+      await this.#send((held) => this.#auth.signOut({ everywhere }, { headers: this.#headers(held) }));
+    } catch (thrown) {
+      if (this.#held !== undefined) throw thrown;
+    }
+    this.#end(this.#held);
+  }
+
+  /**
+   * Adds the credential to the calls of a transport. If the server refuses an expired access token, a unary call is
+   * repeated once with the new one. A stream fails with `Code.Unavailable` instead, and `watch` then resumes it.
+   */
+  readonly interceptor: Interceptor = (next) => (request) =>
+    this.#send(async (held) => {
+      for (const [name, value] of Object.entries(this.#headers(held))) request.header.set(name, value);
+      if (!request.stream) return next(request);
+      try {
+        const response = await next(request);
+        return response.stream ? { ...response, message: this.#guarded(held, response.message) } : response;
+      } catch (thrown) {
+        throw await this.#interruption(held, thrown);
+      }
+    });
+
+  get #usesCookies(): boolean {
+    return this.#options.tokens === "cookies";
+  }
+
+  #headers(held: Held | undefined): Record<string, string> {
+    if (this.#usesCookies) return { "x-csrf-protection": "1" };
+    return held?.tokens === undefined ? {} : { authorization: `Bearer ${held.tokens.accessToken}` };
+  }
+
+  /** Sends a call, and sends it once more after a refresh if the server refuses its access token. */
+  async #send<T>(send: (held: Held | undefined) => Promise<T>): Promise<T> {
+    const current = this.#held;
+    const isDue = current !== undefined && Date.now() >= current.refreshAtMs;
+    const held = isDue ? await this.#refresh(current) : current;
+    try {
+      return await send(held);
+    } catch (thrown) {
+      return await send(await this.#refreshed(held, thrown));
+    }
+  }
+
+  /** Passes the messages of a stream on. */
+  async *#guarded<T>(held: Held | undefined, messages: AsyncIterable<T>): AsyncGenerator<T, void, undefined> {
+    try {
+      yield* messages;
+    } catch (thrown) {
+      throw await this.#interruption(held, thrown);
+    }
+  }
+
+  /** Returns the error of a stream whose access token has expired, after the refresh. Throws all other errors. */
+  async #interruption(held: Held | undefined, thrown: unknown): Promise<ConnectError> {
+    await this.#refreshed(held, thrown);
+    return new ConnectError("the access token expired and was refreshed; call again", Code.Unavailable);
+  }
+
+  /** Returns the tokens after a refresh if one can help against the error. Throws the error otherwise. */
+  async #refreshed(sent: Held | undefined, thrown: unknown): Promise<Held> {
+    if (sent === undefined || !refreshable.has(callError(thrown).reason)) throw thrown;
+    const held = await this.#refresh(sent);
+    if (held === undefined) throw thrown;
+    return held;
+  }
+
+  /** Replaces the tokens that were sent. All callers at one time share one call of RefreshSession. */
+  async #refresh(sent: Held): Promise<Held | undefined> {
+    if (this.#held !== sent) return this.#held;
+    this.#refreshing ??= this.#requestTokens(sent).finally(() => (this.#refreshing = undefined));
+    return this.#refreshing;
+  }
+
+  async #requestTokens(sent: Held): Promise<Held | undefined> {
+    for (let attempt = 1; ; attempt++) {
+      let tokens: SessionTokens | undefined;
+      try {
+        ({ tokens } = await this.#auth.refreshSession(
+          { refreshToken: sent.tokens?.refreshToken ?? "" },
+          { headers: this.#headers(undefined), timeoutMs: refreshTimeoutMs },
+        ));
+      } catch (thrown) {
+        const error = callError(thrown);
+        if (sessionEnded.has(error.reason)) this.#end(sent, error);
+        const waitMs = Math.max(firstWaitMs * 2 ** (attempt - 1), error.retryAfterMs ?? 0);
+        if (isFinal(error) || attempt === refreshAttempts || waitMs > longestWaitMs) throw thrown;
+        await sleep(waitMs);
+        continue;
+      }
+      // The person may have signed out or in during the call.
+      return this.#held === sent ? this.#hold(tokens) : this.#held;
+    }
+  }
+
+  #hold(tokens: SessionTokens | undefined): Held {
+    if (tokens === undefined) throw incomplete("tokens");
+    const { accessToken, refreshToken } = tokens;
+    const held: Held = {
+      tokens: this.#usesCookies ? undefined : { accessToken, refreshToken },
+      // Measured from the arrival of the tokens, because this clock may differ from the server's.
+      refreshAtMs: Date.now() + accessTokenLifetimeMs - refreshAheadMs,
+    };
+    this.#held = held;
+    if (held.tokens !== undefined) this.#options.onTokens?.(held.tokens);
+    return held;
+  }
+
+  #end(held: Held | undefined, error?: CallError): void {
+    if (held === undefined || held !== this.#held) return;
+    this.#held = undefined;
+    this.#options.onSignedOut?.(error);
+  }
+}
+
+function incomplete(what: string): ConnectError {
+  return new ConnectError(`the server's response contains no ${what}`, Code.Internal);
+}
