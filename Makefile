@@ -21,15 +21,17 @@ SIM_PROFILE := proof
 LOAD_PROFILE := release
 # The attacks measure times and memory, so they need optimised code. They also need the failpoints.
 ATTACK_PROFILE := proof
+# So do the sign-ins and the interleavings of the refreshes.
+PEOPLE_PROFILE := proof
 # `build` compiles programs with a profile, `folder` names the folder of the compiled programs.
 build = cargo build --profile $(1) $(addprefix --bin ,$(2))
 folder = target/$(if $(filter dev,$(1)),debug,$(1))
 # Most tests wait rather than compute, so each core gets two slots. A test with a browser takes both.
 TEST := cargo $(shell command -v cargo-nextest >/dev/null && echo nextest run -j $$((2 * $$(nproc))) || echo test) --no-fail-fast
 # The parts of `make test`, in this order. Each part is a target `test-…`.
-PARTS := lint unit build integration docs typescript faults attack crash chaos sim sim-postgres streams load browser
+PARTS := lint unit build integration docs typescript faults attack people crash chaos sim sim-postgres streams load browser
 
-.PHONY: help run demo check build test lint audit generate faults attack crash browser chaos sim streams load bench release compiler node \
+.PHONY: help run demo check build test lint audit generate faults attack people crash browser chaos sim streams load bench release compiler node \
 	chromium screen postgres redis haproxy faketime tools $(addprefix test-,$(PARTS))
 
 help: ## Prints this list.
@@ -49,10 +51,10 @@ check: compiler node ## Runs the lints and the unit tests; use it while you writ
 build: compiler ## Builds all programs and tests once, with one set of features.
 	cargo build --bins --examples --tests
 
-test: tools ## Runs all tests: lint, unit, end-to-end and story tests, samples of crash, chaos, browser, streams, load and simulation.
+test: tools ## Runs all tests: lint, unit, end-to-end and story tests, samples of people, crash, chaos, browser, streams, load and simulation.
 	@scripts/parts test $(PARTS)
 
-tools: compiler node $(VENV)/bin/grpcurl $(VENV)/webhooks $(VENV)/metrics chromium screen postgres redis haproxy faketime $(PROMTOOL)
+tools: compiler node $(VENV)/bin/grpcurl $(VENV)/mail $(VENV)/webhooks $(VENV)/metrics chromium screen postgres redis haproxy faketime $(PROMTOOL)
 
 test-lint: lint
 
@@ -76,6 +78,9 @@ test-faults: faults
 
 test-attack:
 	$(MAKE) attack SAMPLE=true ATTACK_PROFILE=dev
+
+test-people:
+	$(MAKE) people SAMPLE=true PEOPLE_PROFILE=dev
 
 test-crash:
 	$(MAKE) crash KILLS=50 BROWSER_KILLS=2
@@ -125,6 +130,10 @@ attack: compiler chromium $(if $(filter postgres,$(ENGINE)),postgres) ## Attacks
 	$(call build,$(ATTACK_PROFILE),vintedbot attack)
 	@$(call folder,$(ATTACK_PROFILE))/attack
 
+people: compiler postgres ## Refreshes sessions in many interleavings, replays their tokens, and calls with ids of other workspaces. [INTERLEAVINGS=n SEED=n FAILPOINTS=rule]
+	$(call build,$(PEOPLE_PROFILE),vintedbot people)
+	@$(call folder,$(PEOPLE_PROFILE))/people
+
 browser: compiler chromium ## Runs a real browser against the variants and challenges of the site. [CASES=n SEED=n CASE=text FAILPOINTS=rule]
 	$(call build,dev,browser)
 	@target/debug/browser
@@ -145,10 +154,10 @@ load: compiler ## Runs many sellers and watchers on one instance and reports whi
 	$(call build,$(LOAD_PROFILE),vintedbot load)
 	@$(call folder,$(LOAD_PROFILE))/load
 
-bench: compiler chromium postgres redis $(VENV)/imaging ## Measures photos, the browser, search, engines, reads, events, the inbox, watchers and start-up, and compares with yardsticks.
+bench: compiler chromium postgres redis $(VENV)/imaging ## Measures photos, the browser, search, engines, people, reads, events, the inbox, watchers and start-up, and compares with yardsticks. [BENCH=search|engines|people]
 	$(call build,release,vintedbot bench)
 	scripts/no-failpoints target/release/vintedbot
-	target/release/bench
+	target/release/bench $(BENCH)
 
 release: compiler ## Builds the release program and checks that it has no failpoints.
 	$(call build,release,vintedbot)
@@ -207,6 +216,11 @@ $(VENV)/bin/grpcurl: | $(VENV)/bin/pip
 # Verifies the signatures of webhooks, like the package of the same name for Node.
 $(VENV)/webhooks: | $(VENV)/bin/pip
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check standardwebhooks==1.1.0
+	@touch $@
+
+# Receives mail over SMTP.
+$(VENV)/mail: | $(VENV)/bin/pip
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check aiosmtpd==1.4.6
 	@touch $@
 
 # Parses metrics as Prometheus does.

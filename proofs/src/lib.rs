@@ -12,6 +12,7 @@ pub mod failpoints;
 pub mod faults;
 pub mod instance;
 pub mod load;
+pub mod people;
 pub mod photos;
 #[path = "../tests/support/postgres.rs"]
 pub mod postgres;

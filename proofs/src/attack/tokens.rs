@@ -24,7 +24,7 @@ pub async fn outlived(stage: &Stage) -> Result<Verdict> {
         ));
     }
     sleep(Duration::from_millis(2_500)).await;
-    let answer = connect(stage, &child).await?.auth().who_am_i().await;
+    let answer = connect(stage, &child).await?.auth().get_me().await;
     Ok(Verdict::unless(answer.is_err(), || {
         "a child token outlives its parent".to_owned()
     }))
@@ -62,14 +62,14 @@ pub async fn revoked(stage: &Stage) -> Result<Verdict> {
     if put.status().is_success() || get.status().is_success() {
         return Ok(Verdict::Succeeded("a link outlives its token".to_owned()));
     }
-    let answer = connect(stage, &child).await?.auth().who_am_i().await;
+    let answer = connect(stage, &child).await?.auth().get_me().await;
     Ok(Verdict::unless(answer.is_err(), || {
         "a child token outlives its parent".to_owned()
     }))
 }
 
 async fn make(client: &Client, expire_time: Option<Timestamp>) -> Result<CreateApiTokenResponse> {
-    let who = client.auth().who_am_i().await?;
+    let who = client.auth().get_me().await?;
     let request = CreateApiTokenRequest {
         name: "attack".to_owned(),
         scopes: who.api_token.context("the answer contains no token")?.scopes,

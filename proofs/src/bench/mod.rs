@@ -12,6 +12,7 @@ mod idle;
 mod inbox;
 mod live;
 mod load;
+mod people;
 mod photos;
 pub(crate) mod process;
 mod reads;
@@ -35,6 +36,7 @@ use table::Table;
 pub enum Only {
     Search,
     Engines,
+    People,
 }
 
 /// Measures everything, or one subject only, and prints the table. Returns false if a measurement failed.
@@ -65,12 +67,14 @@ async fn measure(table: &mut Table, python: &Path, folder: &Path, only: Option<O
     match only {
         Some(Only::Search) => return table.add("search", search::measure(folder).await),
         Some(Only::Engines) => return table.add("engines", engines::measure(folder).await),
+        Some(Only::People) => return table.add("people", people::measure(folder).await),
         None => {}
     }
     table.add("photos", photos::measure(python, folder).await);
     table.add("the browser", browser::measure(folder).await);
     table.add("search", search::measure(folder).await);
     table.add("engines", engines::measure(folder).await);
+    table.add("people", people::measure(folder).await);
     if let Err(error) = measure_instance(table, folder).await {
         table.add("the instance", Err(error));
     }

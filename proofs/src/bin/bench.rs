@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use vintedbot_proofs::bench::{self, Only};
 
-/// Measures photos, start and rest, reads, events, the inbox, and watchers.
+/// Measures photos, people, start and rest, reads, events, the inbox, and watchers.
 #[derive(Parser)]
 struct Arguments {
     /// The Python interpreter with Pillow and imagehash.
@@ -23,6 +23,8 @@ enum Part {
     Search,
     /// Compares jobs, schedules, events and reads on PostgreSQL and Redis with SQLite, and measures nothing else.
     Engines,
+    /// Measures only sign-ins and authentication.
+    People,
     /// Serves files as answers over bare gRPC; the measurement of reads starts it.
     #[command(hide = true)]
     Echo { answers: Vec<PathBuf> },
@@ -39,6 +41,7 @@ async fn main() -> ExitCode {
         Some(Part::Watchers(options)) => bench::watchers::hold(&options).await.map(|()| true),
         Some(Part::Search) => bench::run(&arguments.python, Some(Only::Search)).await,
         Some(Part::Engines) => bench::run(&arguments.python, Some(Only::Engines)).await,
+        Some(Part::People) => bench::run(&arguments.python, Some(Only::People)).await,
         None => bench::run(&arguments.python, None).await,
     };
     match ended {

@@ -51,7 +51,7 @@ pub async fn run(
     options: &Options,
     folder: &Path,
 ) -> Result<()> {
-    let me = client.auth().who_am_i().await?;
+    let me = client.auth().get_me().await?;
     println!(
         "signed in as {} on vintedbot {}",
         me.workspace_name, me.server_version

@@ -11,7 +11,7 @@ use vintedbot_domain::accounts::{self, NewAccount};
 use vintedbot_domain::catalog::Catalogs;
 use vintedbot_domain::clock::Millis;
 use vintedbot_domain::events::Feed;
-use vintedbot_domain::identity::{Caller, Scopes};
+use vintedbot_domain::identity::{Caller, People, Scopes};
 use vintedbot_domain::jobs::JobNotifier;
 use vintedbot_domain::keys::{Keys, sha256_hex};
 use vintedbot_domain::listings::{self, ListingInput, NameOrId, NewListing};
@@ -27,6 +27,7 @@ use vintedbot_marketplace::{Language, Money};
 use super::clock::{SimClock, SimIds};
 use super::queue::Queue;
 use super::world::EPOCH;
+use crate::people::context::NoMail;
 
 /// The tables that a run writes.
 const WRITTEN: [&str; 9] = [
@@ -81,10 +82,12 @@ impl Base {
             feed: Feed::default(),
             notifier: JobNotifier::default(),
             log_epoch: started.log_epoch.into(),
+            people: Arc::new(People::new(&started.instance_id, "", Arc::new(NoMail))),
         };
         let caller = Caller {
             workspace_id: started.workspace_id,
-            token_id: "simulated".to_owned(),
+            credential_id: "simulated".to_owned(),
+            person: None,
             scopes: Scopes::all(),
             expire_time: None,
         };
@@ -98,6 +101,7 @@ impl Base {
             language: "en".to_owned(),
             mode: None,
             request_id: None,
+            second_account_acknowledged: true,
         };
         let account = accounts::create(&context, &caller, account).await?;
         let photo_id = put_photo(&context, &caller).await?;

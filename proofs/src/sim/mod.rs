@@ -7,7 +7,7 @@
 
 mod actor;
 mod base;
-mod clock;
+pub(crate) mod clock;
 mod inbox;
 mod market;
 mod queue;

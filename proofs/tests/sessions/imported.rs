@@ -132,6 +132,7 @@ pub async fn session_is_bound_to_its_site(stage: Stage) -> Result<()> {
         mode,
         automated_acknowledged: true,
         request_id: None,
+        second_account_acknowledged: false,
     };
     let (account, _) = accounts::set_mode(&stage.context, &stage.caller, set(Mode::Automated)).await?;
     ensure!(

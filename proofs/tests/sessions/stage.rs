@@ -79,6 +79,7 @@ impl Stage {
             language: String::new(),
             mode: Some(Mode::Mock),
             request_id: None,
+            second_account_acknowledged: true,
         };
         let account = accounts::create(context, caller, new).await?;
         let mut stage = Self {

@@ -11,7 +11,7 @@ use vintedbot_connector::{Config, Connector, Pacing};
 use vintedbot_domain::catalog::Catalogs;
 use vintedbot_domain::clock::{Clock, Millis, SystemClock};
 use vintedbot_domain::events::Feed;
-use vintedbot_domain::identity::{self, Caller};
+use vintedbot_domain::identity::{self, Caller, People};
 use vintedbot_domain::ids::{Ids as _, SystemIds};
 use vintedbot_domain::jobs::JobNotifier;
 use vintedbot_domain::keys::Keys;
@@ -22,6 +22,7 @@ use vintedbot_marketplace::Sessions;
 use vintedbot_marketplace::challenge::Detector;
 use vintedbot_marketplace::limits::Limits;
 use vintedbot_marketplace::selectors::Selectors;
+use vintedbot_proofs::people::context::NoMail;
 
 use crate::postgres::Postgres;
 
@@ -105,6 +106,7 @@ impl Bare {
             feed,
             notifier,
             log_epoch: started.log_epoch.clone().into(),
+            people: Arc::new(People::new(&started.instance_id, "", Arc::new(NoMail))),
         };
         let secret = identity::first_token(&context, &started.workspace_id).await?;
         let caller = identity::authenticate(&context, Some(secret.expose())).await?;

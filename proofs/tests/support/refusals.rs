@@ -337,7 +337,7 @@ async fn tokens(world: &World) -> Result<()> {
     let (_, passing) = make("listings:write", Some(SystemClock.now() + 1_500)).await?;
     let until = Instant::now() + Duration::from_secs(15);
     let error = loop {
-        match passing.auth().who_am_i().await {
+        match passing.auth().get_me().await {
             Err(error) => break error,
             Ok(_) => ensure!(Instant::now() < until, "a token outlives its time"),
         }
@@ -350,7 +350,7 @@ async fn tokens(world: &World) -> Result<()> {
     )?;
     let anybody = Client::builder(world.instance.url()).lazy()?;
     refused(
-        anybody.auth().who_am_i().await,
+        anybody.auth().get_me().await,
         Code::Unauthenticated,
         ErrorReason::TokenMissing,
     )?;
