@@ -1,11 +1,12 @@
 //! Passwords: Argon2id hashes, and the strength of new passwords.
 
-use std::sync::Arc;
+use std::fmt::Display;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use argon2::password_hash::phc::PasswordHash;
-use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
-use argon2::{Argon2, Params};
-use tokio::sync::Semaphore;
+use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
+use tokio::sync::mpsc::error::TryRecvError;
+use tokio::sync::{mpsc, oneshot};
 use zeroize::Zeroizing;
 use zxcvbn::Score;
 
@@ -17,7 +18,7 @@ use crate::{Error, Reason, Result, Violation};
 const LENGTH: std::ops::RangeInclusive<usize> = 8..=256;
 /// Hashes that run at the same time. Each takes 19 MiB.
 const CONCURRENT: usize = 2;
-/// Hashes that run or wait. At about 30 ms each, a further caller would wait for more than 5 seconds.
+/// Hashes that wait. At about 30 ms each, a further caller would wait for more than 5 seconds.
 const QUEUED: usize = 400;
 /// The wait before a call that found the queue full may be retried.
 const RETRY_MS: Millis = 2_000;
@@ -71,21 +72,18 @@ impl std::fmt::Debug for Password {
     }
 }
 
-/// Hashes passwords, few at a time and off the async threads.
-#[derive(Clone, Debug)]
+/// Hashes passwords on threads of its own, each with one block of memory for all hashes of a burst.
+///
+/// Memory that each hash allocated itself would stay with the allocator, and add up to hundreds of MiB on the many threads
+/// that the runtime has for blocking work.
+#[derive(Debug, Default)]
 pub(super) struct Hasher {
-    running: Arc<Semaphore>,
-    queued: Arc<Semaphore>,
+    /// The threads start with the first hash, and end when the hasher is dropped.
+    queue: OnceLock<mpsc::Sender<Work>>,
 }
 
-impl Default for Hasher {
-    fn default() -> Self {
-        Self {
-            running: Arc::new(Semaphore::new(CONCURRENT)),
-            queued: Arc::new(Semaphore::new(QUEUED)),
-        }
-    }
-}
+type Memory = Vec<Block>;
+type Work = Box<dyn FnOnce(&mut Memory) + Send>;
 
 impl Hasher {
     /// Returns the hash of a new password as a PHC string.
@@ -94,11 +92,23 @@ impl Hasher {
     /// RATE_LIMITED if too many hashes wait.
     pub async fn hash(&self, password: &Password, ids: &dyn Ids) -> Result<String> {
         let (password, salt) = (password.clone(), ids.secret());
-        self.run(move || {
-            // OWASP's recommendation is the default of the library: m = 19 MiB, t = 2, p = 1.
-            let hash: PasswordHash = Argon2::default()
-                .hash_password_with_salt(password.bytes(), &salt[..16])
-                .map_err(|error| Error::Internal(format!("a password could not be hashed: {error}")))?;
+        self.run(move |memory| {
+            // The parameters of OWASP are the default of the library: m = 19 MiB, t = 2, p = 1.
+            let params = Params::default();
+            let salt = Salt::new(&salt[..16]).map_err(|error| malformed(&error))?;
+            let hash = PasswordHash {
+                algorithm: Algorithm::default().ident(),
+                version: Some(Version::default().into()),
+                params: ParamsString::try_from(&params).map_err(|error| malformed(&error))?,
+                hash: Some(output(
+                    &password,
+                    &salt,
+                    params,
+                    Params::DEFAULT_OUTPUT_LEN,
+                    memory,
+                )?),
+                salt: Some(salt),
+            };
             Ok(hash.to_string())
         })
         .await
@@ -111,33 +121,92 @@ impl Hasher {
     pub async fn verify(&self, password: &Password, hash: Option<&str>) -> Result<bool> {
         let (password, known) = (password.clone(), hash.is_some());
         let hash = hash.unwrap_or(NOBODY).to_owned();
-        self.run(move || {
-            let hash = PasswordHash::new(&hash)
-                .map_err(|error| Error::Internal(format!("a stored password hash is malformed: {error}")))?;
-            Ok(Argon2::default().verify_password(password.bytes(), &hash).is_ok() && known)
+        self.run(move |memory| {
+            let hash = PasswordHash::new(&hash).map_err(|error| malformed(&error))?;
+            let params = Params::try_from(&hash).map_err(|error| malformed(&error))?;
+            let (Some(salt), Some(expected)) = (hash.salt, hash.hash) else {
+                return Err(malformed(&"it has no salt or no output"));
+            };
+            // Outputs are compared in constant time.
+            Ok(output(&password, &salt, params, expected.len(), memory)? == expected && known)
         })
         .await
     }
 
-    async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-        let Ok(queued) = Arc::clone(&self.queued).try_acquire_owned() else {
+    /// Runs `work` on one of the threads. It runs to its end even if the caller goes away.
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Memory) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let (answer, answered) = oneshot::channel();
+        let work = Box::new(move |memory: &mut Memory| drop(answer.send(work(memory))));
+        if self.queue.get_or_init(start).try_send(work).is_err() {
             return Err(
                 Error::rejected(Reason::RateLimited, "too many people sign in at the moment")
                     .with("limit", "password_hashes")
                     .retry_after(RETRY_MS),
             );
+        }
+        answered
+            .await
+            .map_err(|_| Error::Internal("a password hash ended without a result".to_owned()))?
+    }
+}
+
+/// Computes the output of a hash.
+fn output(
+    password: &Password,
+    salt: &Salt,
+    params: Params,
+    length: usize,
+    memory: &mut Memory,
+) -> Result<Output> {
+    memory.resize(params.block_count(), Block::default());
+    let argon2 = Argon2::new(Algorithm::default(), Version::default(), params);
+    let mut output = [0; Output::MAX_LENGTH];
+    let output = &mut output[..length];
+    argon2
+        .hash_password_into_with_memory(password.bytes(), salt, output, memory)
+        .map_err(|error| malformed(&error))?;
+    Output::new(output).map_err(|error| malformed(&error))
+}
+
+fn malformed(error: &dyn Display) -> Error {
+    Error::Internal(format!("a password hash could not be computed: {error}"))
+}
+
+/// Starts the threads.
+fn start() -> mpsc::Sender<Work> {
+    let (queue, work) = mpsc::channel(QUEUED);
+    let work = Arc::new(Mutex::new(work));
+    for _ in 0..CONCURRENT {
+        let work = Arc::clone(&work);
+        std::thread::spawn(move || serve(&work));
+    }
+    queue
+}
+
+/// Takes work until the hasher is dropped. Frees the memory while there is none.
+fn serve(work: &Mutex<mpsc::Receiver<Work>>) {
+    let mut memory = Memory::new();
+    loop {
+        let mut queue = work.try_lock().unwrap_or_else(|_| {
+            // The other thread waits for work, usually because there is none.
+            memory = Memory::new();
+            work.lock().unwrap_or_else(PoisonError::into_inner)
+        });
+        let next = match queue.try_recv() {
+            Err(TryRecvError::Empty) => {
+                memory = Memory::new();
+                queue.blocking_recv()
+            }
+            next => next.ok(),
         };
-        let ended =
-            |error: &dyn std::fmt::Display| Error::Internal(format!("a password hash ended: {error}"));
-        let running = Arc::clone(&self.running);
-        let running = running.acquire_owned().await.map_err(|error| ended(&error))?;
-        tokio::task::spawn_blocking(move || {
-            // A caller that goes away does not end the hash, so the hash itself holds its places.
-            let _places = (queued, running);
-            work()
-        })
-        .await
-        .map_err(|error| ended(&error))?
+        drop(queue);
+        match next {
+            Some(next) => next(&mut memory),
+            None => return,
+        }
     }
 }
 

@@ -25,7 +25,8 @@ pub async fn make(database_url: &str, count: usize) -> Result<Vec<String>> {
         ] {
             writer.execute_unprepared(&statement).await?;
         }
-        let secret = format!("vb_load_{}", SystemIds.id());
+        // The form of a secret: 43 characters after the prefix.
+        let secret = format!("vb_{:.43}", sha256_hex(SystemIds.id()));
         let token = api_tokens::Model {
             id: SystemIds.id(),
             workspace_id: id,

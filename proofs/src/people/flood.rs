@@ -20,6 +20,8 @@ const SIGN_INS: usize = 200;
 /// The connections that share the sign-ins.
 const CONNECTIONS: usize = 4;
 const RISE_BAR_KIB: u64 = 60 * 1024;
+/// A debug build is five times as large, and the pages of the program count too.
+const RISE_BAR_DEBUG_KIB: u64 = 120 * 1024;
 const P99_BAR: Duration = Duration::from_millis(50);
 /// The pause of the honest caller between two calls.
 const PAUSE: Duration = Duration::from_millis(5);
@@ -45,18 +47,19 @@ pub async fn measure(stage: &Stage, judges_time: bool) -> Result<Measured> {
     let mut times = calling.await??;
     times.sort_unstable();
     let p99 = percentile(&times, 0.99);
+    let bar = if judges_time { RISE_BAR_KIB } else { RISE_BAR_DEBUG_KIB };
     let rise = peak_kib(pid)?.saturating_sub(before);
     Ok(Measured {
         line: format!(
             "{SIGN_INS} sign-ins at a time: {}, memory +{} MiB (bar {} MiB), p99 of {} honest calls {} (bar {})",
             time(took),
             rise.div_ceil(1024),
-            RISE_BAR_KIB / 1024,
+            bar / 1024,
             times.len(),
             time(p99),
             time(P99_BAR),
         ),
-        is_good: rise <= RISE_BAR_KIB && (!judges_time || p99 <= P99_BAR),
+        is_good: rise <= bar && (!judges_time || p99 <= P99_BAR),
     })
 }
 

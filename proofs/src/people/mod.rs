@@ -97,7 +97,7 @@ pub async fn run(options: &Options, folder: &Path) -> Result<Report> {
         report.totals = refresh::run(options.seed, options.interleavings).await?;
     }
     if runs(&tenancy::RULES) {
-        report.leaks = tenancy::run(rule, folder).await?;
+        report.leaks = tenancy::run(rule, options.sample, folder).await?;
     }
     if runs(&revoked::RULES) {
         report.bars_hold = measure(options, folder).await?;
