@@ -3,9 +3,10 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum Role {
-    /// Unspecified. As a method option: anybody may call the method, without authentication.
+    /// Unspecified. As a method option: the method requires no authentication.
     Unspecified = 0,
-    /// Reads everything in the workspace except API tokens, and changes nothing but the person's own profile.
+    /// Reads everything in the workspace except API tokens and invitations. Changes only the person's own profile,
+    /// password, second factor and sessions.
     Viewer = 1,
     /// Works with accounts, photos, listings and messages, but manages neither people, API tokens nor webhook endpoints.
     Member = 2,
@@ -102,14 +103,16 @@ pub enum ErrorReason {
     /// current one.
     ResourceChanged = 24,
     /// FAILED_PRECONDITION. The resource to delete is still used by another one. Remove it from there first. Metadata:
-    /// `used_by_type`, `used_by_id`.
+    /// `used_by_type`, `used_by_id`. DeleteWorkspace fails with it, without metadata, while an action on the marketplace
+    /// is open or a job runs.
     ResourceInUse = 25,
     /// RESOURCE_EXHAUSTED. The request message, photo stream or session import exceeds its size limit. Send less data.
     /// Metadata: `max_bytes`; for a session import also `field`.
     MessageTooLarge = 26,
-    /// RESOURCE_EXHAUSTED. A limit on calls, uploads, session imports or publications is used up. Retry after the time in
-    /// RetryInfo. Metadata: `limit`, the name of the limit, such as `calls_per_workspace` for concurrent calls;
-    /// `available_time` (RFC 3339), if known. A job that waits for a rate limit has `waiting.why` RATE_LIMIT instead.
+    /// RESOURCE_EXHAUSTED. A limit on calls, sign-ins, mails, uploads, session imports or publications is used up. Retry
+    /// after the time in RetryInfo. Metadata: `limit`, the name of the limit, such as `calls_per_workspace` for concurrent
+    /// calls; `available_time` (RFC 3339), if known. A job that waits for a rate limit has `waiting.why` RATE_LIMIT
+    /// instead.
     RateLimited = 27,
     /// RESOURCE_EXHAUSTED. The server's disk or database is full, and the call stored nothing. Ask the operator to free
     /// space, and then repeat the call.
@@ -345,7 +348,7 @@ pub enum ErrorReason {
     /// UNAUTHENTICATED. The address is unknown, the password is wrong, or the person is disabled. Correct them, or reset
     /// the password.
     CredentialsInvalid = 130,
-    /// UNAUTHENTICATED. The password is right, and the person has a second factor. Repeat SignIn with `code`.
+    /// UNAUTHENTICATED. The password is right, and the person has a second factor. Repeat the call with `code`.
     SecondFactorRequired = 131,
     /// UNAUTHENTICATED. The code of the second factor is wrong, or was used before. Wait for the app's next code.
     SecondFactorInvalid = 132,
@@ -910,7 +913,7 @@ pub struct CreateAccountRequest {
     pub request_id: ::prost::alloc::string::String,
     /// Must be true for a second account on the same site, unless one of the two is in mode MOCK; otherwise the call fails
     /// with ACKNOWLEDGEMENT_REQUIRED. It states that a person knows the site's rule: each person may have one personal and
-    /// one Pro account, with different e-mail addresses, and further accounts can be blocked for ever.
+    /// one Pro account, with different e-mail addresses, and further accounts can be blocked permanently.
     #[prost(bool, tag = "6")]
     pub second_account_acknowledged: bool,
 }
@@ -2241,7 +2244,8 @@ pub struct ApiToken {
     pub sequence: u64,
     /// UUID of the parent: the token that created this token, or the successor of that token, or the person who created it
     /// while signed in. This token expires no later than a parent token and, unless a successor takes over, ends with its
-    /// parent. Empty if the server created the token itself, or if the token is older than this field. Output only.
+    /// parent. It also ends if a parent person is removed, disabled, or no longer owner. Empty if the server created the
+    /// token itself, or if the token is older than this field. Output only.
     #[prost(string, tag = "9")]
     pub parent_id: ::prost::alloc::string::String,
 }
@@ -2689,8 +2693,8 @@ pub struct CreateInvitationResponse {
     /// The new invitation.
     #[prost(message, optional, tag = "1")]
     pub invitation: ::core::option::Option<Invitation>,
-    /// The token for Register, which works once. Only this response and the mail contain it. Empty in the response to a
-    /// repeated `request_id`.
+    /// The token for Register, which works once. Empty in the response to a repeated `request_id`, and if the server sends
+    /// mail: then only the mail contains it, so that whoever has it has the mailbox.
     #[prost(string, tag = "2")]
     pub invitation_token: ::prost::alloc::string::String,
 }
@@ -2744,11 +2748,12 @@ pub struct CreateApiTokenRequest {
     /// The purpose of the token; 1 to 100 characters, no control characters. Required.
     #[prost(string, tag = "1")]
     pub name: ::prost::alloc::string::String,
-    /// The scopes of the token, 1 to 100. The caller's own token must have each of them. See `ApiToken.scopes`. Required.
+    /// The scopes of the token, 1 to 100. The caller must have each of them. See `ApiToken.scopes`. Required.
     #[prost(string, repeated, tag = "2")]
     pub scopes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    /// The time at which the token expires. It must be in the future, and not later than the expiry of the caller's own
-    /// token. If absent, the token expires with the caller's own token, or never if that does not expire.
+    /// The time at which the token expires. It must be in the future, and not later than the expiry of the API token that
+    /// the caller uses. If absent, the token expires with that API token. A token of a signed-in person has no such limit:
+    /// if the field is absent, it does not expire.
     #[prost(message, optional, tag = "3")]
     pub expire_time: ::core::option::Option<::prost_types::Timestamp>,
     /// The idempotency key, a UUID. A retry with the same key and parameters returns the same token without its secret,
@@ -2918,7 +2923,7 @@ pub mod auth_service_client {
         /// prints for the operator if the server sends no mail. Without an invitation, the response does not tell whether the
         /// address has a person already, and a new workspace is created; the first person of an instance becomes owner of its
         /// existing workspace. With an invitation, no mail is needed, and the person can sign in at once. Fails with
-        /// REGISTRATION_CLOSED, INVITATION_INVALID, or EMAIL_TAKEN for an invited person. Public.
+        /// REGISTRATION_CLOSED, INVITATION_INVALID, RATE_LIMITED, or EMAIL_TAKEN for an invited person. Public.
         pub async fn register(
             &mut self,
             request: impl tonic::IntoRequest<super::RegisterRequest>,
@@ -2944,7 +2949,7 @@ pub mod auth_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Verifies an address: completes a registration or a change of address. Each token works once. Fails with
-        /// LINK_INVALID. Public.
+        /// LINK_INVALID and RATE_LIMITED. Public.
         pub async fn verify_email(
             &mut self,
             request: impl tonic::IntoRequest<super::VerifyEmailRequest>,
@@ -2970,7 +2975,8 @@ pub mod auth_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Signs a person in and starts a session. Fails with CREDENTIALS_INVALID for an unknown address, a wrong password or
-        /// a disabled person, and with SECOND_FACTOR_REQUIRED or SECOND_FACTOR_INVALID only after the right password. Public.
+        /// a disabled person, and with SECOND_FACTOR_REQUIRED or SECOND_FACTOR_INVALID only after the right password. Fails
+        /// with RATE_LIMITED after too many failed attempts. Public.
         pub async fn sign_in(
             &mut self,
             request: impl tonic::IntoRequest<super::SignInRequest>,
@@ -2993,8 +2999,8 @@ pub mod auth_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Returns new tokens for a session. Each refresh token works once. A retry within 30 seconds returns the same new
-        /// tokens. Any later use of an old refresh token ends the session, because the token may be stolen. Fails with
-        /// REFRESH_TOKEN_INVALID or REFRESH_TOKEN_REUSED. Public.
+        /// tokens. Any other use of an old refresh token ends the session, because the token may be stolen. Fails with
+        /// REFRESH_TOKEN_INVALID, REFRESH_TOKEN_REUSED and, with a cookie, CSRF_HEADER_MISSING. Public.
         pub async fn refresh_session(
             &mut self,
             request: impl tonic::IntoRequest<super::RefreshSessionRequest>,
@@ -3020,7 +3026,7 @@ pub mod auth_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Mails a token for ResetPassword to an address, or prints it for the operator if the server sends no mail. The
-        /// response does not tell whether the address has a person. Public.
+        /// response does not tell whether the address has a person. Fails with RATE_LIMITED. Public.
         pub async fn request_password_reset(
             &mut self,
             request: impl tonic::IntoRequest<super::RequestPasswordResetRequest>,
@@ -3048,7 +3054,7 @@ pub mod auth_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Sets a new password and ends all sessions of the person. Each token works once. The second factor stays. Fails with
-        /// LINK_INVALID. Public.
+        /// LINK_INVALID and RATE_LIMITED. Public.
         pub async fn reset_password(
             &mut self,
             request: impl tonic::IntoRequest<super::ResetPasswordRequest>,
@@ -3147,7 +3153,7 @@ pub mod auth_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Changes the caller's password and ends all other sessions of the caller. Fails with CREDENTIALS_INVALID if the
-        /// current password is wrong.
+        /// current password is wrong, and with RATE_LIMITED.
         pub async fn change_password(
             &mut self,
             request: impl tonic::IntoRequest<super::ChangePasswordRequest>,
@@ -3173,7 +3179,8 @@ pub mod auth_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Mails a token for VerifyEmail to a new address. The address changes when the token is used; the old address is
-        /// notified. Fails with CREDENTIALS_INVALID if the password is wrong.
+        /// notified. If the new address already has a person, nothing is mailed, and the response is the same. Fails with
+        /// CREDENTIALS_INVALID if the password is wrong, and with RATE_LIMITED.
         pub async fn change_email(
             &mut self,
             request: impl tonic::IntoRequest<super::ChangeEmailRequest>,
@@ -3199,7 +3206,7 @@ pub mod auth_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Starts the set-up of a second factor: a time-based one-time password (RFC 6238, SHA-1, 6 digits, 30 seconds). Fails
-        /// with CREDENTIALS_INVALID if the password is wrong, and with SECOND_FACTOR_ENABLED.
+        /// with CREDENTIALS_INVALID if the password is wrong, and with SECOND_FACTOR_ENABLED and RATE_LIMITED.
         pub async fn enroll_second_factor(
             &mut self,
             request: impl tonic::IntoRequest<super::EnrollSecondFactorRequest>,
@@ -3226,8 +3233,8 @@ pub mod auth_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Enables the second factor with a first code, and returns the recovery codes. Fails with SECOND_FACTOR_INVALID, and
-        /// with SECOND_FACTOR_ENABLED.
+        /// Enables the second factor with a first code, and returns the recovery codes. Fails with SECOND_FACTOR_INVALID, also
+        /// without a call of EnrollSecondFactor before, and with SECOND_FACTOR_ENABLED and RATE_LIMITED.
         pub async fn confirm_second_factor(
             &mut self,
             request: impl tonic::IntoRequest<super::ConfirmSecondFactorRequest>,
@@ -3254,8 +3261,8 @@ pub mod auth_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Disables the second factor. Fails with CREDENTIALS_INVALID if the password is wrong, and with
-        /// SECOND_FACTOR_INVALID.
+        /// Disables the second factor. Changes nothing if there is none. Fails with CREDENTIALS_INVALID if the password is
+        /// wrong, and with SECOND_FACTOR_INVALID and RATE_LIMITED.
         pub async fn disable_second_factor(
             &mut self,
             request: impl tonic::IntoRequest<super::DisableSecondFactorRequest>,
@@ -3307,7 +3314,8 @@ pub mod auth_service_client {
                 .insert(GrpcMethod::new("vintedbot.v1.AuthService", "ListUserSessions"));
             self.inner.unary(req, path, codec).await
         }
-        /// Ends a session of the caller. Ending an ended session changes nothing.
+        /// Ends a session of the caller. Ending an ended session changes nothing. Fails with NOT_FOUND for a session of
+        /// another person.
         pub async fn revoke_user_session(
             &mut self,
             request: impl tonic::IntoRequest<super::RevokeUserSessionRequest>,
@@ -3359,8 +3367,9 @@ pub mod auth_service_client {
                 .insert(GrpcMethod::new("vintedbot.v1.AuthService", "ListUsers"));
             self.inner.unary(req, path, codec).await
         }
-        /// Changes the role of a person and ends their sessions. If the person is no longer owner, the API tokens that they
-        /// created and the webhook endpoints of both end too. Fails with LAST_OWNER if the workspace would have no owner.
+        /// Changes the role of a person and ends their sessions. If the person is no longer owner, the API tokens that the
+        /// person created are revoked, and the webhook endpoints of the person and of these tokens are disabled. Fails with
+        /// LAST_OWNER if the workspace would have no owner. Does nothing if the person has the role.
         pub async fn update_user(
             &mut self,
             request: impl tonic::IntoRequest<super::UpdateUserRequest>,
@@ -3385,8 +3394,9 @@ pub mod auth_service_client {
                 .insert(GrpcMethod::new("vintedbot.v1.AuthService", "UpdateUser"));
             self.inner.unary(req, path, codec).await
         }
-        /// Removes a person from the workspace and deletes their data. Their sessions, the API tokens that they created and
-        /// the webhook endpoints of both end. Fails with LAST_OWNER.
+        /// Removes a person from the workspace and deletes their data. Ends their sessions, revokes the API tokens that they
+        /// created, and disables the webhook endpoints of the person and of these tokens. The caller's own id is refused; see
+        /// LeaveWorkspace. Fails with LAST_OWNER.
         pub async fn delete_user(
             &mut self,
             request: impl tonic::IntoRequest<super::DeleteUserRequest>,
@@ -3411,8 +3421,8 @@ pub mod auth_service_client {
                 .insert(GrpcMethod::new("vintedbot.v1.AuthService", "DeleteUser"));
             self.inner.unary(req, path, codec).await
         }
-        /// Leaves the workspace and deletes the caller's data, as DeleteUser does. Fails with LAST_OWNER, and with
-        /// CREDENTIALS_INVALID if the password is wrong.
+        /// Leaves the workspace and deletes the caller's data, as DeleteUser does. Fails with LAST_OWNER, with
+        /// CREDENTIALS_INVALID if the password is wrong, and with RATE_LIMITED.
         pub async fn leave_workspace(
             &mut self,
             request: impl tonic::IntoRequest<super::LeaveWorkspaceRequest>,
@@ -3437,8 +3447,9 @@ pub mod auth_service_client {
                 .insert(GrpcMethod::new("vintedbot.v1.AuthService", "LeaveWorkspace"));
             self.inner.unary(req, path, codec).await
         }
-        /// Invites a person and mails the invitation to the address. Fails with EMAIL_TAKEN if the address already has a
-        /// person in this workspace.
+        /// Invites a person and mails the invitation to the address. Fails with REGISTRATION_CLOSED if the server's setting
+        /// PEOPLE_REGISTRATION is `off`, with EMAIL_TAKEN if the address already has a person in this workspace, and with
+        /// RATE_LIMITED.
         pub async fn create_invitation(
             &mut self,
             request: impl tonic::IntoRequest<super::CreateInvitationRequest>,
@@ -3513,9 +3524,10 @@ pub mod auth_service_client {
                 .insert(GrpcMethod::new("vintedbot.v1.AuthService", "DeleteInvitation"));
             self.inner.unary(req, path, codec).await
         }
-        /// Deletes the workspace with everything in it: people, tokens, accounts, listings, photos, messages, figures. This
-        /// cannot be undone. Nothing is changed on the marketplace. Fails with CREDENTIALS_INVALID if the password is wrong,
-        /// and with RESOURCE_IN_USE while an action on the marketplace is open or a job runs.
+        /// Deletes the workspace with everything in it: people, tokens, accounts, listings, photos, messages, events. This
+        /// cannot be undone. Nothing is changed on the marketplace. All sessions and API tokens of the workspace end first.
+        /// Fails with CREDENTIALS_INVALID if the password is wrong, with RESOURCE_IN_USE while an action on the marketplace is
+        /// open or a job runs, and with RATE_LIMITED.
         pub async fn delete_workspace(
             &mut self,
             request: impl tonic::IntoRequest<super::DeleteWorkspaceRequest>,
@@ -3643,7 +3655,7 @@ pub mod auth_service_server {
         /// prints for the operator if the server sends no mail. Without an invitation, the response does not tell whether the
         /// address has a person already, and a new workspace is created; the first person of an instance becomes owner of its
         /// existing workspace. With an invitation, no mail is needed, and the person can sign in at once. Fails with
-        /// REGISTRATION_CLOSED, INVITATION_INVALID, or EMAIL_TAKEN for an invited person. Public.
+        /// REGISTRATION_CLOSED, INVITATION_INVALID, RATE_LIMITED, or EMAIL_TAKEN for an invited person. Public.
         async fn register(
             &self,
             request: tonic::Request<super::RegisterRequest>,
@@ -3652,7 +3664,7 @@ pub mod auth_service_server {
             tonic::Status,
         >;
         /// Verifies an address: completes a registration or a change of address. Each token works once. Fails with
-        /// LINK_INVALID. Public.
+        /// LINK_INVALID and RATE_LIMITED. Public.
         async fn verify_email(
             &self,
             request: tonic::Request<super::VerifyEmailRequest>,
@@ -3661,14 +3673,15 @@ pub mod auth_service_server {
             tonic::Status,
         >;
         /// Signs a person in and starts a session. Fails with CREDENTIALS_INVALID for an unknown address, a wrong password or
-        /// a disabled person, and with SECOND_FACTOR_REQUIRED or SECOND_FACTOR_INVALID only after the right password. Public.
+        /// a disabled person, and with SECOND_FACTOR_REQUIRED or SECOND_FACTOR_INVALID only after the right password. Fails
+        /// with RATE_LIMITED after too many failed attempts. Public.
         async fn sign_in(
             &self,
             request: tonic::Request<super::SignInRequest>,
         ) -> std::result::Result<tonic::Response<super::SignInResponse>, tonic::Status>;
         /// Returns new tokens for a session. Each refresh token works once. A retry within 30 seconds returns the same new
-        /// tokens. Any later use of an old refresh token ends the session, because the token may be stolen. Fails with
-        /// REFRESH_TOKEN_INVALID or REFRESH_TOKEN_REUSED. Public.
+        /// tokens. Any other use of an old refresh token ends the session, because the token may be stolen. Fails with
+        /// REFRESH_TOKEN_INVALID, REFRESH_TOKEN_REUSED and, with a cookie, CSRF_HEADER_MISSING. Public.
         async fn refresh_session(
             &self,
             request: tonic::Request<super::RefreshSessionRequest>,
@@ -3677,7 +3690,7 @@ pub mod auth_service_server {
             tonic::Status,
         >;
         /// Mails a token for ResetPassword to an address, or prints it for the operator if the server sends no mail. The
-        /// response does not tell whether the address has a person. Public.
+        /// response does not tell whether the address has a person. Fails with RATE_LIMITED. Public.
         async fn request_password_reset(
             &self,
             request: tonic::Request<super::RequestPasswordResetRequest>,
@@ -3686,7 +3699,7 @@ pub mod auth_service_server {
             tonic::Status,
         >;
         /// Sets a new password and ends all sessions of the person. Each token works once. The second factor stays. Fails with
-        /// LINK_INVALID. Public.
+        /// LINK_INVALID and RATE_LIMITED. Public.
         async fn reset_password(
             &self,
             request: tonic::Request<super::ResetPasswordRequest>,
@@ -3714,7 +3727,7 @@ pub mod auth_service_server {
             tonic::Status,
         >;
         /// Changes the caller's password and ends all other sessions of the caller. Fails with CREDENTIALS_INVALID if the
-        /// current password is wrong.
+        /// current password is wrong, and with RATE_LIMITED.
         async fn change_password(
             &self,
             request: tonic::Request<super::ChangePasswordRequest>,
@@ -3723,7 +3736,8 @@ pub mod auth_service_server {
             tonic::Status,
         >;
         /// Mails a token for VerifyEmail to a new address. The address changes when the token is used; the old address is
-        /// notified. Fails with CREDENTIALS_INVALID if the password is wrong.
+        /// notified. If the new address already has a person, nothing is mailed, and the response is the same. Fails with
+        /// CREDENTIALS_INVALID if the password is wrong, and with RATE_LIMITED.
         async fn change_email(
             &self,
             request: tonic::Request<super::ChangeEmailRequest>,
@@ -3732,7 +3746,7 @@ pub mod auth_service_server {
             tonic::Status,
         >;
         /// Starts the set-up of a second factor: a time-based one-time password (RFC 6238, SHA-1, 6 digits, 30 seconds). Fails
-        /// with CREDENTIALS_INVALID if the password is wrong, and with SECOND_FACTOR_ENABLED.
+        /// with CREDENTIALS_INVALID if the password is wrong, and with SECOND_FACTOR_ENABLED and RATE_LIMITED.
         async fn enroll_second_factor(
             &self,
             request: tonic::Request<super::EnrollSecondFactorRequest>,
@@ -3740,8 +3754,8 @@ pub mod auth_service_server {
             tonic::Response<super::EnrollSecondFactorResponse>,
             tonic::Status,
         >;
-        /// Enables the second factor with a first code, and returns the recovery codes. Fails with SECOND_FACTOR_INVALID, and
-        /// with SECOND_FACTOR_ENABLED.
+        /// Enables the second factor with a first code, and returns the recovery codes. Fails with SECOND_FACTOR_INVALID, also
+        /// without a call of EnrollSecondFactor before, and with SECOND_FACTOR_ENABLED and RATE_LIMITED.
         async fn confirm_second_factor(
             &self,
             request: tonic::Request<super::ConfirmSecondFactorRequest>,
@@ -3749,8 +3763,8 @@ pub mod auth_service_server {
             tonic::Response<super::ConfirmSecondFactorResponse>,
             tonic::Status,
         >;
-        /// Disables the second factor. Fails with CREDENTIALS_INVALID if the password is wrong, and with
-        /// SECOND_FACTOR_INVALID.
+        /// Disables the second factor. Changes nothing if there is none. Fails with CREDENTIALS_INVALID if the password is
+        /// wrong, and with SECOND_FACTOR_INVALID and RATE_LIMITED.
         async fn disable_second_factor(
             &self,
             request: tonic::Request<super::DisableSecondFactorRequest>,
@@ -3766,7 +3780,8 @@ pub mod auth_service_server {
             tonic::Response<super::ListUserSessionsResponse>,
             tonic::Status,
         >;
-        /// Ends a session of the caller. Ending an ended session changes nothing.
+        /// Ends a session of the caller. Ending an ended session changes nothing. Fails with NOT_FOUND for a session of
+        /// another person.
         async fn revoke_user_session(
             &self,
             request: tonic::Request<super::RevokeUserSessionRequest>,
@@ -3782,8 +3797,9 @@ pub mod auth_service_server {
             tonic::Response<super::ListUsersResponse>,
             tonic::Status,
         >;
-        /// Changes the role of a person and ends their sessions. If the person is no longer owner, the API tokens that they
-        /// created and the webhook endpoints of both end too. Fails with LAST_OWNER if the workspace would have no owner.
+        /// Changes the role of a person and ends their sessions. If the person is no longer owner, the API tokens that the
+        /// person created are revoked, and the webhook endpoints of the person and of these tokens are disabled. Fails with
+        /// LAST_OWNER if the workspace would have no owner. Does nothing if the person has the role.
         async fn update_user(
             &self,
             request: tonic::Request<super::UpdateUserRequest>,
@@ -3791,8 +3807,9 @@ pub mod auth_service_server {
             tonic::Response<super::UpdateUserResponse>,
             tonic::Status,
         >;
-        /// Removes a person from the workspace and deletes their data. Their sessions, the API tokens that they created and
-        /// the webhook endpoints of both end. Fails with LAST_OWNER.
+        /// Removes a person from the workspace and deletes their data. Ends their sessions, revokes the API tokens that they
+        /// created, and disables the webhook endpoints of the person and of these tokens. The caller's own id is refused; see
+        /// LeaveWorkspace. Fails with LAST_OWNER.
         async fn delete_user(
             &self,
             request: tonic::Request<super::DeleteUserRequest>,
@@ -3800,8 +3817,8 @@ pub mod auth_service_server {
             tonic::Response<super::DeleteUserResponse>,
             tonic::Status,
         >;
-        /// Leaves the workspace and deletes the caller's data, as DeleteUser does. Fails with LAST_OWNER, and with
-        /// CREDENTIALS_INVALID if the password is wrong.
+        /// Leaves the workspace and deletes the caller's data, as DeleteUser does. Fails with LAST_OWNER, with
+        /// CREDENTIALS_INVALID if the password is wrong, and with RATE_LIMITED.
         async fn leave_workspace(
             &self,
             request: tonic::Request<super::LeaveWorkspaceRequest>,
@@ -3809,8 +3826,9 @@ pub mod auth_service_server {
             tonic::Response<super::LeaveWorkspaceResponse>,
             tonic::Status,
         >;
-        /// Invites a person and mails the invitation to the address. Fails with EMAIL_TAKEN if the address already has a
-        /// person in this workspace.
+        /// Invites a person and mails the invitation to the address. Fails with REGISTRATION_CLOSED if the server's setting
+        /// PEOPLE_REGISTRATION is `off`, with EMAIL_TAKEN if the address already has a person in this workspace, and with
+        /// RATE_LIMITED.
         async fn create_invitation(
             &self,
             request: tonic::Request<super::CreateInvitationRequest>,
@@ -3834,9 +3852,10 @@ pub mod auth_service_server {
             tonic::Response<super::DeleteInvitationResponse>,
             tonic::Status,
         >;
-        /// Deletes the workspace with everything in it: people, tokens, accounts, listings, photos, messages, figures. This
-        /// cannot be undone. Nothing is changed on the marketplace. Fails with CREDENTIALS_INVALID if the password is wrong,
-        /// and with RESOURCE_IN_USE while an action on the marketplace is open or a job runs.
+        /// Deletes the workspace with everything in it: people, tokens, accounts, listings, photos, messages, events. This
+        /// cannot be undone. Nothing is changed on the marketplace. All sessions and API tokens of the workspace end first.
+        /// Fails with CREDENTIALS_INVALID if the password is wrong, with RESOURCE_IN_USE while an action on the marketplace is
+        /// open or a job runs, and with RATE_LIMITED.
         async fn delete_workspace(
             &self,
             request: tonic::Request<super::DeleteWorkspaceRequest>,
@@ -16294,9 +16313,9 @@ pub struct WebhookEndpoint {
     /// The sequence of this resource's last change in the workspace's event log. Output only.
     #[prost(uint64, tag = "13")]
     pub sequence: u64,
-    /// UUID of the API token on whose behalf events are sent: the token that created the endpoint or last changed its
-    /// `url`, or its replacement. When that token is revoked or expires, the endpoint is disabled. Empty if the
-    /// endpoint is older than this field. Output only.
+    /// UUID of the API token or of the person on whose behalf events are sent: the caller who created the endpoint or last
+    /// changed its `url`, or the replacement. The endpoint is disabled when the token is revoked or expires, or when the
+    /// person is removed, disabled or no longer owner. Empty if the endpoint is older than this field. Output only.
     #[prost(string, tag = "14")]
     pub api_token_id: ::prost::alloc::string::String,
 }
@@ -16367,7 +16386,7 @@ pub mod webhook_endpoint {
         Gone = 2,
         /// Every attempt failed for 5 days.
         Failing = 3,
-        /// The endpoint's API token was revoked or has expired.
+        /// The endpoint's API token was revoked or has expired, or its person was removed, disabled or is no longer owner.
         TokenEnded = 4,
     }
     impl DisableReason {
@@ -17065,8 +17084,8 @@ pub mod webhook_service_client {
         /// Enables an endpoint. The events since it was disabled are sent too, as far as the event log still contains them.
         /// Does nothing if it is enabled.
         ///
-        /// If the endpoint's API token was revoked or has expired, the caller's token replaces it. Events then contain their
-        /// resource only if both tokens may read it. Scope: webhooks:write.
+        /// If the endpoint's API token or person has ended, the caller's API token or person replaces it. Events then contain
+        /// their resource only if both may read it. Scope: webhooks:write.
         pub async fn enable_endpoint(
             &mut self,
             request: impl tonic::IntoRequest<super::EnableEndpointRequest>,
@@ -17322,8 +17341,8 @@ pub mod webhook_service_server {
         /// Enables an endpoint. The events since it was disabled are sent too, as far as the event log still contains them.
         /// Does nothing if it is enabled.
         ///
-        /// If the endpoint's API token was revoked or has expired, the caller's token replaces it. Events then contain their
-        /// resource only if both tokens may read it. Scope: webhooks:write.
+        /// If the endpoint's API token or person has ended, the caller's API token or person replaces it. Events then contain
+        /// their resource only if both may read it. Scope: webhooks:write.
         async fn enable_endpoint(
             &self,
             request: tonic::Request<super::EnableEndpointRequest>,
@@ -18099,7 +18118,8 @@ pub mod webhook_service_server {
 /// The content of a resource. It never contains a confirmation.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Resource {
-    /// The resource. Absent if the client does not know its type, or if the token may not read it.
+    /// The resource. Absent if the client does not know its type, or if the caller may not read it. Only the person whose
+    /// session it is reads a `user_session`.
     #[prost(
         oneof = "resource::Resource",
         tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13"
@@ -18108,7 +18128,8 @@ pub struct Resource {
 }
 /// Nested message and enum types in `Resource`.
 pub mod resource {
-    /// The resource. Absent if the client does not know its type, or if the token may not read it.
+    /// The resource. Absent if the client does not know its type, or if the caller may not read it. Only the person whose
+    /// session it is reads a `user_session`.
     #[derive(Clone, PartialEq, ::prost::Oneof)]
     pub enum Resource {
         /// An account.
@@ -18272,7 +18293,7 @@ pub struct Event {
     #[prost(message, optional, tag = "7")]
     pub resource: ::core::option::Option<Resource>,
 }
-/// Work in progress. It is not stored in the event log, is sent once and may be lost. It is sent only if the token may
+/// Work in progress. It is not stored in the event log, is sent once and may be lost. It is sent only if the caller may
 /// read the resource that it is about.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Ephemeral {

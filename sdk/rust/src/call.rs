@@ -37,7 +37,7 @@ impl Calls {
         }
     }
 
-    /// Makes a call that changes nothing and may be repeated.
+    /// Makes a call that may be repeated: it changes nothing, or its repetition has no further effect.
     pub async fn read<R, A, F>(&self, request: R, call: impl Fn(Line, Request<R>) -> F) -> Result<A>
     where
         R: Clone,

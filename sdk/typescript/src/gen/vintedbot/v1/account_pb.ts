@@ -525,7 +525,7 @@ export type CreateAccountRequest = Message<"vintedbot.v1.CreateAccountRequest"> 
   /**
    * Must be true for a second account on the same site, unless one of the two is in mode MOCK; otherwise the call fails
    * with ACKNOWLEDGEMENT_REQUIRED. It states that a person knows the site's rule: each person may have one personal and
-   * one Pro account, with different e-mail addresses, and further accounts can be blocked for ever.
+   * one Pro account, with different e-mail addresses, and further accounts can be blocked permanently.
    *
    * @generated from field: bool second_account_acknowledged = 6;
    */

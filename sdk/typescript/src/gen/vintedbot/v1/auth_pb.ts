@@ -84,7 +84,8 @@ export type ApiToken = Message<"vintedbot.v1.ApiToken"> & {
   /**
    * UUID of the parent: the token that created this token, or the successor of that token, or the person who created it
    * while signed in. This token expires no later than a parent token and, unless a successor takes over, ends with its
-   * parent. Empty if the server created the token itself, or if the token is older than this field. Output only.
+   * parent. It also ends if a parent person is removed, disabled, or no longer owner. Empty if the server created the
+   * token itself, or if the token is older than this field. Output only.
    *
    * @generated from field: string parent_id = 9;
    */
@@ -1366,8 +1367,8 @@ export type CreateInvitationResponse = Message<"vintedbot.v1.CreateInvitationRes
   invitation?: Invitation | undefined;
 
   /**
-   * The token for Register, which works once. Only this response and the mail contain it. Empty in the response to a
-   * repeated `request_id`.
+   * The token for Register, which works once. Empty in the response to a repeated `request_id`, and if the server sends
+   * mail: then only the mail contains it, so that whoever has it has the mailbox.
    *
    * @generated from field: string invitation_token = 2;
    */
@@ -1531,15 +1532,16 @@ export type CreateApiTokenRequest = Message<"vintedbot.v1.CreateApiTokenRequest"
   name: string;
 
   /**
-   * The scopes of the token, 1 to 100. The caller's own token must have each of them. See `ApiToken.scopes`. Required.
+   * The scopes of the token, 1 to 100. The caller must have each of them. See `ApiToken.scopes`. Required.
    *
    * @generated from field: repeated string scopes = 2;
    */
   scopes: string[];
 
   /**
-   * The time at which the token expires. It must be in the future, and not later than the expiry of the caller's own
-   * token. If absent, the token expires with the caller's own token, or never if that does not expire.
+   * The time at which the token expires. It must be in the future, and not later than the expiry of the API token that
+   * the caller uses. If absent, the token expires with that API token. A token of a signed-in person has no such limit:
+   * if the field is absent, it does not expire.
    *
    * @generated from field: google.protobuf.Timestamp expire_time = 3;
    */
@@ -1732,7 +1734,7 @@ export const AuthService: GenService<{
    * prints for the operator if the server sends no mail. Without an invitation, the response does not tell whether the
    * address has a person already, and a new workspace is created; the first person of an instance becomes owner of its
    * existing workspace. With an invitation, no mail is needed, and the person can sign in at once. Fails with
-   * REGISTRATION_CLOSED, INVITATION_INVALID, or EMAIL_TAKEN for an invited person. Public.
+   * REGISTRATION_CLOSED, INVITATION_INVALID, RATE_LIMITED, or EMAIL_TAKEN for an invited person. Public.
    *
    * @generated from rpc vintedbot.v1.AuthService.Register
    */
@@ -1743,7 +1745,7 @@ export const AuthService: GenService<{
   },
   /**
    * Verifies an address: completes a registration or a change of address. Each token works once. Fails with
-   * LINK_INVALID. Public.
+   * LINK_INVALID and RATE_LIMITED. Public.
    *
    * @generated from rpc vintedbot.v1.AuthService.VerifyEmail
    */
@@ -1754,7 +1756,8 @@ export const AuthService: GenService<{
   },
   /**
    * Signs a person in and starts a session. Fails with CREDENTIALS_INVALID for an unknown address, a wrong password or
-   * a disabled person, and with SECOND_FACTOR_REQUIRED or SECOND_FACTOR_INVALID only after the right password. Public.
+   * a disabled person, and with SECOND_FACTOR_REQUIRED or SECOND_FACTOR_INVALID only after the right password. Fails
+   * with RATE_LIMITED after too many failed attempts. Public.
    *
    * @generated from rpc vintedbot.v1.AuthService.SignIn
    */
@@ -1765,8 +1768,8 @@ export const AuthService: GenService<{
   },
   /**
    * Returns new tokens for a session. Each refresh token works once. A retry within 30 seconds returns the same new
-   * tokens. Any later use of an old refresh token ends the session, because the token may be stolen. Fails with
-   * REFRESH_TOKEN_INVALID or REFRESH_TOKEN_REUSED. Public.
+   * tokens. Any other use of an old refresh token ends the session, because the token may be stolen. Fails with
+   * REFRESH_TOKEN_INVALID, REFRESH_TOKEN_REUSED and, with a cookie, CSRF_HEADER_MISSING. Public.
    *
    * @generated from rpc vintedbot.v1.AuthService.RefreshSession
    */
@@ -1777,7 +1780,7 @@ export const AuthService: GenService<{
   },
   /**
    * Mails a token for ResetPassword to an address, or prints it for the operator if the server sends no mail. The
-   * response does not tell whether the address has a person. Public.
+   * response does not tell whether the address has a person. Fails with RATE_LIMITED. Public.
    *
    * @generated from rpc vintedbot.v1.AuthService.RequestPasswordReset
    */
@@ -1788,7 +1791,7 @@ export const AuthService: GenService<{
   },
   /**
    * Sets a new password and ends all sessions of the person. Each token works once. The second factor stays. Fails with
-   * LINK_INVALID. Public.
+   * LINK_INVALID and RATE_LIMITED. Public.
    *
    * @generated from rpc vintedbot.v1.AuthService.ResetPassword
    */
@@ -1830,7 +1833,7 @@ export const AuthService: GenService<{
   },
   /**
    * Changes the caller's password and ends all other sessions of the caller. Fails with CREDENTIALS_INVALID if the
-   * current password is wrong.
+   * current password is wrong, and with RATE_LIMITED.
    *
    * @generated from rpc vintedbot.v1.AuthService.ChangePassword
    */
@@ -1841,7 +1844,8 @@ export const AuthService: GenService<{
   },
   /**
    * Mails a token for VerifyEmail to a new address. The address changes when the token is used; the old address is
-   * notified. Fails with CREDENTIALS_INVALID if the password is wrong.
+   * notified. If the new address already has a person, nothing is mailed, and the response is the same. Fails with
+   * CREDENTIALS_INVALID if the password is wrong, and with RATE_LIMITED.
    *
    * @generated from rpc vintedbot.v1.AuthService.ChangeEmail
    */
@@ -1852,7 +1856,7 @@ export const AuthService: GenService<{
   },
   /**
    * Starts the set-up of a second factor: a time-based one-time password (RFC 6238, SHA-1, 6 digits, 30 seconds). Fails
-   * with CREDENTIALS_INVALID if the password is wrong, and with SECOND_FACTOR_ENABLED.
+   * with CREDENTIALS_INVALID if the password is wrong, and with SECOND_FACTOR_ENABLED and RATE_LIMITED.
    *
    * @generated from rpc vintedbot.v1.AuthService.EnrollSecondFactor
    */
@@ -1862,8 +1866,8 @@ export const AuthService: GenService<{
     output: typeof EnrollSecondFactorResponseSchema;
   },
   /**
-   * Enables the second factor with a first code, and returns the recovery codes. Fails with SECOND_FACTOR_INVALID, and
-   * with SECOND_FACTOR_ENABLED.
+   * Enables the second factor with a first code, and returns the recovery codes. Fails with SECOND_FACTOR_INVALID, also
+   * without a call of EnrollSecondFactor before, and with SECOND_FACTOR_ENABLED and RATE_LIMITED.
    *
    * @generated from rpc vintedbot.v1.AuthService.ConfirmSecondFactor
    */
@@ -1873,8 +1877,8 @@ export const AuthService: GenService<{
     output: typeof ConfirmSecondFactorResponseSchema;
   },
   /**
-   * Disables the second factor. Fails with CREDENTIALS_INVALID if the password is wrong, and with
-   * SECOND_FACTOR_INVALID.
+   * Disables the second factor. Changes nothing if there is none. Fails with CREDENTIALS_INVALID if the password is
+   * wrong, and with SECOND_FACTOR_INVALID and RATE_LIMITED.
    *
    * @generated from rpc vintedbot.v1.AuthService.DisableSecondFactor
    */
@@ -1894,7 +1898,8 @@ export const AuthService: GenService<{
     output: typeof ListUserSessionsResponseSchema;
   },
   /**
-   * Ends a session of the caller. Ending an ended session changes nothing.
+   * Ends a session of the caller. Ending an ended session changes nothing. Fails with NOT_FOUND for a session of
+   * another person.
    *
    * @generated from rpc vintedbot.v1.AuthService.RevokeUserSession
    */
@@ -1914,8 +1919,9 @@ export const AuthService: GenService<{
     output: typeof ListUsersResponseSchema;
   },
   /**
-   * Changes the role of a person and ends their sessions. If the person is no longer owner, the API tokens that they
-   * created and the webhook endpoints of both end too. Fails with LAST_OWNER if the workspace would have no owner.
+   * Changes the role of a person and ends their sessions. If the person is no longer owner, the API tokens that the
+   * person created are revoked, and the webhook endpoints of the person and of these tokens are disabled. Fails with
+   * LAST_OWNER if the workspace would have no owner. Does nothing if the person has the role.
    *
    * @generated from rpc vintedbot.v1.AuthService.UpdateUser
    */
@@ -1925,8 +1931,9 @@ export const AuthService: GenService<{
     output: typeof UpdateUserResponseSchema;
   },
   /**
-   * Removes a person from the workspace and deletes their data. Their sessions, the API tokens that they created and
-   * the webhook endpoints of both end. Fails with LAST_OWNER.
+   * Removes a person from the workspace and deletes their data. Ends their sessions, revokes the API tokens that they
+   * created, and disables the webhook endpoints of the person and of these tokens. The caller's own id is refused; see
+   * LeaveWorkspace. Fails with LAST_OWNER.
    *
    * @generated from rpc vintedbot.v1.AuthService.DeleteUser
    */
@@ -1936,8 +1943,8 @@ export const AuthService: GenService<{
     output: typeof DeleteUserResponseSchema;
   },
   /**
-   * Leaves the workspace and deletes the caller's data, as DeleteUser does. Fails with LAST_OWNER, and with
-   * CREDENTIALS_INVALID if the password is wrong.
+   * Leaves the workspace and deletes the caller's data, as DeleteUser does. Fails with LAST_OWNER, with
+   * CREDENTIALS_INVALID if the password is wrong, and with RATE_LIMITED.
    *
    * @generated from rpc vintedbot.v1.AuthService.LeaveWorkspace
    */
@@ -1947,8 +1954,9 @@ export const AuthService: GenService<{
     output: typeof LeaveWorkspaceResponseSchema;
   },
   /**
-   * Invites a person and mails the invitation to the address. Fails with EMAIL_TAKEN if the address already has a
-   * person in this workspace.
+   * Invites a person and mails the invitation to the address. Fails with REGISTRATION_CLOSED if the server's setting
+   * PEOPLE_REGISTRATION is `off`, with EMAIL_TAKEN if the address already has a person in this workspace, and with
+   * RATE_LIMITED.
    *
    * @generated from rpc vintedbot.v1.AuthService.CreateInvitation
    */
@@ -1978,9 +1986,10 @@ export const AuthService: GenService<{
     output: typeof DeleteInvitationResponseSchema;
   },
   /**
-   * Deletes the workspace with everything in it: people, tokens, accounts, listings, photos, messages, figures. This
-   * cannot be undone. Nothing is changed on the marketplace. Fails with CREDENTIALS_INVALID if the password is wrong,
-   * and with RESOURCE_IN_USE while an action on the marketplace is open or a job runs.
+   * Deletes the workspace with everything in it: people, tokens, accounts, listings, photos, messages, events. This
+   * cannot be undone. Nothing is changed on the marketplace. All sessions and API tokens of the workspace end first.
+   * Fails with CREDENTIALS_INVALID if the password is wrong, with RESOURCE_IN_USE while an action on the marketplace is
+   * open or a job runs, and with RATE_LIMITED.
    *
    * @generated from rpc vintedbot.v1.AuthService.DeleteWorkspace
    */

@@ -18,14 +18,15 @@ export const file_vintedbot_v1_authorization: GenFile = /*@__PURE__*/
  */
 export enum Role {
   /**
-   * Unspecified. As a method option: anybody may call the method, without authentication.
+   * Unspecified. As a method option: the method requires no authentication.
    *
    * @generated from enum value: ROLE_UNSPECIFIED = 0;
    */
   UNSPECIFIED = 0,
 
   /**
-   * Reads everything in the workspace except API tokens, and changes nothing but the person's own profile.
+   * Reads everything in the workspace except API tokens and invitations. Changes only the person's own profile,
+   * password, second factor and sessions.
    *
    * @generated from enum value: ROLE_VIEWER = 1;
    */

@@ -170,7 +170,8 @@ export enum ErrorReason {
 
   /**
    * FAILED_PRECONDITION. The resource to delete is still used by another one. Remove it from there first. Metadata:
-   * `used_by_type`, `used_by_id`.
+   * `used_by_type`, `used_by_id`. DeleteWorkspace fails with it, without metadata, while an action on the marketplace
+   * is open or a job runs.
    *
    * @generated from enum value: ERROR_REASON_RESOURCE_IN_USE = 25;
    */
@@ -185,9 +186,10 @@ export enum ErrorReason {
   MESSAGE_TOO_LARGE = 26,
 
   /**
-   * RESOURCE_EXHAUSTED. A limit on calls, uploads, session imports or publications is used up. Retry after the time in
-   * RetryInfo. Metadata: `limit`, the name of the limit, such as `calls_per_workspace` for concurrent calls;
-   * `available_time` (RFC 3339), if known. A job that waits for a rate limit has `waiting.why` RATE_LIMIT instead.
+   * RESOURCE_EXHAUSTED. A limit on calls, sign-ins, mails, uploads, session imports or publications is used up. Retry
+   * after the time in RetryInfo. Metadata: `limit`, the name of the limit, such as `calls_per_workspace` for concurrent
+   * calls; `available_time` (RFC 3339), if known. A job that waits for a rate limit has `waiting.why` RATE_LIMIT
+   * instead.
    *
    * @generated from enum value: ERROR_REASON_RATE_LIMITED = 27;
    */
@@ -803,7 +805,7 @@ export enum ErrorReason {
   CREDENTIALS_INVALID = 130,
 
   /**
-   * UNAUTHENTICATED. The password is right, and the person has a second factor. Repeat SignIn with `code`.
+   * UNAUTHENTICATED. The password is right, and the person has a second factor. Repeat the call with `code`.
    *
    * @generated from enum value: ERROR_REASON_SECOND_FACTOR_REQUIRED = 131;
    */

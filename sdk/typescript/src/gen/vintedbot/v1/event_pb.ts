@@ -39,7 +39,8 @@ export const file_vintedbot_v1_event: GenFile = /*@__PURE__*/
  */
 export type Resource = Message<"vintedbot.v1.Resource"> & {
   /**
-   * The resource. Absent if the client does not know its type, or if the token may not read it.
+   * The resource. Absent if the client does not know its type, or if the caller may not read it. Only the person whose
+   * session it is reads a `user_session`.
    *
    * @generated from oneof vintedbot.v1.Resource.resource
    */
@@ -440,7 +441,7 @@ export const EventSchema: GenMessage<Event> = /*@__PURE__*/
   messageDesc(file_vintedbot_v1_event, 3);
 
 /**
- * Work in progress. It is not stored in the event log, is sent once and may be lost. It is sent only if the token may
+ * Work in progress. It is not stored in the event log, is sent once and may be lost. It is sent only if the caller may
  * read the resource that it is about.
  *
  * @generated from message vintedbot.v1.Ephemeral

@@ -120,9 +120,9 @@ export type WebhookEndpoint = Message<"vintedbot.v1.WebhookEndpoint"> & {
   sequence: bigint;
 
   /**
-   * UUID of the API token on whose behalf events are sent: the token that created the endpoint or last changed its
-   * `url`, or its replacement. When that token is revoked or expires, the endpoint is disabled. Empty if the
-   * endpoint is older than this field. Output only.
+   * UUID of the API token or of the person on whose behalf events are sent: the caller who created the endpoint or last
+   * changed its `url`, or the replacement. The endpoint is disabled when the token is revoked or expires, or when the
+   * person is removed, disabled or no longer owner. Empty if the endpoint is older than this field. Output only.
    *
    * @generated from field: string api_token_id = 14;
    */
@@ -205,7 +205,7 @@ export enum WebhookEndpoint_DisableReason {
   FAILING = 3,
 
   /**
-   * The endpoint's API token was revoked or has expired.
+   * The endpoint's API token was revoked or has expired, or its person was removed, disabled or is no longer owner.
    *
    * @generated from enum value: DISABLE_REASON_TOKEN_ENDED = 4;
    */
@@ -1274,8 +1274,8 @@ export const WebhookService: GenService<{
    * Enables an endpoint. The events since it was disabled are sent too, as far as the event log still contains them.
    * Does nothing if it is enabled.
    *
-   * If the endpoint's API token was revoked or has expired, the caller's token replaces it. Events then contain their
-   * resource only if both tokens may read it. Scope: webhooks:write.
+   * If the endpoint's API token or person has ended, the caller's API token or person replaces it. Events then contain
+   * their resource only if both may read it. Scope: webhooks:write.
    *
    * @generated from rpc vintedbot.v1.WebhookService.EnableEndpoint
    */
