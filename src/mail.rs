@@ -78,6 +78,10 @@ impl Smtp {
 
 #[async_trait]
 impl Mailer for Smtp {
+    fn delivers(&self) -> bool {
+        true
+    }
+
     async fn send(&self, mail: Mail) -> Result<(), String> {
         let message = self.message(mail).map_err(|error| format!("{error:#}"))?;
         let mut pauses = PAUSES.into_iter();

@@ -21,7 +21,7 @@ use sea_orm::{
 
 use crate::keys::Keys;
 use crate::publishing::EffectState;
-use crate::store::entities::{api_tokens, effects, event_heads, events, instance};
+use crate::store::entities::{api_tokens, effects, event_heads, events, instance, user_sessions};
 use crate::store::{self, Store, Tx};
 use crate::{Error, Result, identity, jobs, transfer};
 
@@ -292,6 +292,8 @@ async fn begin_epoch(tx: &Tx, row: instance::Model, id: &str) -> Result<instance
         .exec(tx)
         .await?;
     events::Entity::delete_many().exec(tx).await?;
+    // Sessions may have ended since the backup was made.
+    user_sessions::Entity::delete_many().exec(tx).await?;
     Ok(fresh)
 }
 

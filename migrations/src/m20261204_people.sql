@@ -1,5 +1,5 @@
--- People who sign in, their sessions, mailed tokens, invitations, and the counters of failed attempts. Other tables name a
--- user in the columns that name an API token: the parent of a token, the token of a webhook endpoint.
+-- People who sign in, their sessions, mailed tokens, invitations, and the counters of failed attempts. Other tables
+-- name a user in the columns that name an API token: the parent of a token, the token of a webhook endpoint.
 CREATE TABLE users (
     id TEXT PRIMARY KEY,
     workspace_id TEXT NOT NULL REFERENCES workspaces (id),

@@ -46,7 +46,7 @@ static RULES: LazyLock<HashMap<&'static str, Rule>> = LazyLock::new(|| {
         .collect()
 });
 
-/// Returns a method's rule. Absent if its options are wrong, so that nobody can call it.
+/// Returns a method's rule. Absent if its options are wrong; every call is then refused.
 fn rule(method: &Method) -> Option<Rule> {
     let (scopes, people_only) = match method.scopes {
         [] => return None,

@@ -1,7 +1,7 @@
-//! Who calls a public method: the client's address and device, for rate limits and the list of sessions.
+//! The client of a public method: its address and device, for rate limits and the list of sessions.
 //!
-//! The address is that of the connection's peer. Behind a proxy, that would be the proxy for every client, so a proxy
-//! that the operator trusts may name its own peer in `X-Forwarded-For`. Everybody can send this header, so only the
+//! The address is that of the connection's peer. Behind a proxy, every connection comes from the proxy, so a proxy that
+//! the operator trusts may name its own peer in `X-Forwarded-For`. Every client can send this header, so only the
 //! entries that trusted proxies appended count.
 
 use std::net::{IpAddr, SocketAddr};
@@ -20,7 +20,7 @@ const X_FORWARDED_FOR: &str = "x-forwarded-for";
 /// The maximum length of a device, in characters.
 pub const DEVICE_MAX: usize = 100;
 
-/// Returns who makes a call. `device` is the name in the request; if it is empty, the header `user-agent` counts.
+/// Returns the client of a call. `device` is the name in the request; if it is empty, the header `user-agent` counts.
 pub fn client<T>(state: &ServerState, request: &Request<T>, device: &str) -> Client {
     let headers: &HeaderMap = request.metadata().as_ref();
     let peer = request.extensions().get::<Activity>().map(Activity::peer);

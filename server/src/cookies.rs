@@ -3,8 +3,8 @@
 //! A session that uses cookies has two: the access token and the refresh token. Scripts cannot read them, and browsers
 //! send them only in requests of pages of this site (`SameSite=Strict`). Such a page may still be another origin than
 //! this server, such as another port of the same host. A call with cookies therefore needs the header
-//! `x-csrf-protection`: a page cannot set it in a form, and browsers ask the server before a script of another origin
-//! may set it. The server never allows credentials in the answer; see `transport`.
+//! `x-csrf-protection`: a form cannot set it, and a script of another origin can set it only after a preflight. The
+//! answer to a preflight never allows credentials; see `transport`.
 
 use http::header::{AUTHORIZATION, COOKIE};
 use http::{HeaderMap, HeaderValue};

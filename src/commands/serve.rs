@@ -19,7 +19,8 @@ use crate::{logging, metrics};
 /// The options of the start.
 #[derive(Args)]
 pub struct Arguments {
-    /// Fills the instance with example data and a demo person at its first start.
+    /// In mock mode: fills the instance with example data at its first start, and creates a demo person if there are no
+    /// people.
     #[arg(long)]
     seed: bool,
 }

@@ -35,13 +35,14 @@ pub enum Command {
         #[arg(long)]
         email: String,
     },
-    /// Ends all sessions of a person, who then cannot sign in.
+    /// Disables a person, who then cannot sign in. Ends the sessions, and the API tokens and webhook endpoints that the
+    /// person created.
     Disable {
         /// The e-mail address of the person.
         #[arg(long)]
         email: String,
     },
-    /// Lets a disabled person sign in again.
+    /// Lets a disabled person sign in again. Does not restore sessions, API tokens and webhook endpoints.
     Enable {
         /// The e-mail address of the person.
         #[arg(long)]
@@ -95,7 +96,10 @@ pub async fn run(command: Command) -> Result<()> {
         }
         Command::Disable { email } => {
             let user = operator::set_disabled(&context, &email, true).await?;
-            println!("{} is disabled; all sessions have ended", user.email);
+            println!(
+                "{} is disabled; the sessions, API tokens and webhook endpoints of the person have ended",
+                user.email
+            );
         }
         Command::Enable { email } => {
             let user = operator::set_disabled(&context, &email, false).await?;

@@ -5,7 +5,7 @@ use std::process::Stdio;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
-use vintedbot_sdk::v1::{RegisterRequest, SignInRequest, VerifyEmailRequest};
+use vintedbot_sdk::v1::{RegisterRequest, RequestPasswordResetRequest, SignInRequest, VerifyEmailRequest};
 
 use crate::people::{PASSWORD, auth, mailed_token};
 use crate::rig::{Home, PATIENCE, root};
@@ -112,7 +112,7 @@ async fn mail_is_retried_and_its_token_verifies_the_address() {
     );
     assert!(header("message-id").ends_with("@example.com>"), "{mail}");
     let text = mail["text"].as_str().expect("text");
-    assert!(text.contains("Zoë Müller 🧥"), "{text}");
+    assert!(!text.contains("Zoë"), "a stranger's words are not mailed: {text}");
     assert!(text.contains("http://vintedbot.example/"), "{text}");
     let token = mailed_token(text).expect("a token");
     let verified = auth.verify_email(VerifyEmailRequest { token }).await;
@@ -131,6 +131,15 @@ async fn mail_is_retried_and_its_token_verifies_the_address() {
         .expect("the address is verified")
         .into_inner();
     assert_eq!(signed_in.user.expect("a person").display_name, "Zoë Müller 🧥");
+
+    let email = "zoe@example.com".to_owned();
+    let reset = auth
+        .request_password_reset(RequestPasswordResetRequest { email })
+        .await;
+    reset.expect("mails");
+    let mail = server.mail().await;
+    let text = mail["text"].as_str().expect("text");
+    assert!(text.contains("Zoë Müller 🧥"), "{text}");
 
     assert!(instance.stop().await.success());
     let log = home.log();

@@ -7,8 +7,8 @@ use crate::store::entities::accounts::{Column, Entity};
 use crate::store::{OfWorkspace, Tx};
 use crate::{Error, Reason, Result};
 
-/// Refuses an account that would be the second one on a site. Accounts in mode MOCK do not count, because they reach only
-/// the practice site.
+/// Refuses an account that would be the second one on a site. Accounts in mode MOCK do not count, because they reach
+/// only the practice site. `id` is the account itself, if it exists already.
 ///
 /// # Errors
 /// ACKNOWLEDGEMENT_REQUIRED.
@@ -38,7 +38,7 @@ pub(super) async fn refuse(
         Some(other) => Err(Error::rejected(
             Reason::AcknowledgementRequired,
             "this would be the second account on the site, whose rules allow each person one personal and one Pro \
-             account, with different e-mail addresses, and whose operators block others for ever; if that is what you \
+             account, with different e-mail addresses, and which blocks further accounts permanently; if that is what you \
              have, set second_account_acknowledged",
         )
         .with("account_id", other.id)),

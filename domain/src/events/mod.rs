@@ -140,8 +140,8 @@ impl ResourceType {
         }
     }
 
-    /// Returns whether scopes permit to read the resource's content. None permits that of people and their sessions, which
-    /// only people see, and webhooks do not contain.
+    /// Returns whether the scopes include the read scope of the resource. People and their sessions have no read scope,
+    /// so API tokens and webhooks never get their content.
     pub fn is_readable(self, scopes: &Scopes) -> bool {
         let scope = match self {
             Self::Account => Scope::AccountsRead,

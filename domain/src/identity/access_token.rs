@@ -1,8 +1,8 @@
 //! Access tokens: signed JWTs (RFC 7519, EdDSA with Ed25519) that name a session and live for 15 minutes.
 //!
-//! The signing keys are derived from the instance's key, one for each period of 30 days, so that they rotate by
-//! themselves and are stored nowhere. The id of a key (`kid`) is `<key id>.<period>`. A token proves only that this
-//! instance issued it. [`super::authenticate`] reads the session, so that a revocation applies at once.
+//! The signing keys are derived from the instance's key, one for each period of 30 days. They rotate with the period
+//! and are not stored. The id of a key (`kid`) is `<key id>.<period>`. A token proves only that this instance issued
+//! it. [`super::authenticate`] reads the session, so that a revocation applies at once.
 
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, PoisonError};
@@ -22,7 +22,7 @@ pub(super) const LIFETIME: Millis = 15 * 60_000;
 /// How long a key signs.
 const PERIOD: Millis = 30 * 24 * 3_600_000;
 const AUDIENCE: &str = "vintedbot";
-/// The tokens that are remembered as verified, about 150 bytes each.
+/// The maximum number of tokens that are remembered as verified, about 150 bytes each.
 const VERIFIED_MAX: usize = 10_000;
 /// The maximum length of a token, in bytes. Ours have about 400.
 const LENGTH_MAX: usize = 2_048;
@@ -48,7 +48,7 @@ pub(super) struct Claims {
 #[derive(Debug)]
 pub(super) struct AccessTokens {
     issuer: String,
-    /// The claims of verified tokens, by their hash. A signature is compared with the same result each time.
+    /// The claims of verified tokens, by the token's SHA-256. Saves the verification of the signature at each call.
     verified: Mutex<HashMap<[u8; 32], Claims>>,
 }
 
@@ -121,7 +121,7 @@ impl AccessTokens {
                 "the access token has expired; call RefreshSession",
             ));
         }
-        // Tolerates a clock of another process that is a little ahead. Only the instance itself sets this time.
+        // Tolerates a clock of another process that is up to 15 minutes ahead. Only the instance itself sets this time.
         if claims.iat * 1_000 > now + LIFETIME {
             return Err(invalid());
         }
@@ -153,7 +153,7 @@ impl AccessTokens {
     }
 }
 
-/// What every token needs. Times are compared with the injected clock instead.
+/// The rules for every token, without times, which are compared with the injected clock.
 static VALIDATION: LazyLock<Validation> = LazyLock::new(|| {
     let mut validation = Validation::new(Algorithm::EdDSA);
     validation.leeway = 0;
@@ -204,7 +204,7 @@ mod tests {
         result.err().and_then(|error| error.reason())
     }
 
-    /// Replaces parts of a token and signs it with the given key, as somebody with that key could.
+    /// Replaces parts of a token and signs it with the given key, or with the key of the instance.
     fn forged(token: &str, change: impl Fn(&mut Value, &mut Value), seed: Option<[u8; 32]>) -> String {
         let parts: Vec<_> = token.split('.').collect();
         let decode = |part: &str| -> Value {

@@ -20,6 +20,8 @@ use crate::{Context, Error, Reason, Result};
 const WINDOW: Millis = 15 * 60_000;
 /// Mails to one address in a window.
 const MAILS_PER_ADDRESS: i64 = 3;
+/// Mails that the people of a workspace cause in a window, so that the server is no relay for strangers.
+const MAILS_PER_WORKSPACE: i64 = 20;
 
 /// A counter with its maximum.
 #[derive(Clone, Debug)]
@@ -29,44 +31,90 @@ pub(super) struct Counter {
     limit: &'static str,
 }
 
-/// Returns the counters of an attempt to prove to be the person with this address.
-pub(super) fn of_proof(context: &Context, client: &Client, email: &str) -> Vec<Counter> {
+/// Returns the counters of an attempt to sign in as the person with this address: from this client, so that a stranger
+/// cannot lock the person out at once, and from all clients.
+pub(super) fn of_sign_in(context: &Context, client: &Client, email: &str) -> Vec<Counter> {
     let people = &context.settings.people;
-    let mut counters = vec![Counter {
-        subject: format!("proof {}", sha256_hex(email)),
-        max: people.failures_per_account,
-        limit: "failures_per_account",
-    }];
+    let network = client.address.map(network).unwrap_or_default();
+    let mut counters = vec![
+        Counter {
+            subject: format!("proof {}", sha256_hex(format!("{email} {network}"))),
+            max: people.failures_per_account,
+            limit: "failures_per_account",
+        },
+        Counter {
+            subject: format!("proof {}", sha256_hex(email)),
+            max: people.failures_per_address,
+            limit: "failures_per_address",
+        },
+    ];
     counters.extend(of_client(context, client));
     counters
 }
 
+/// Returns the counter of a signed-in person's attempts to prove the password again.
+pub(super) fn of_password(context: &Context, user_id: &str) -> Vec<Counter> {
+    vec![Counter {
+        subject: format!("proof of {user_id}"),
+        max: context.settings.people.failures_per_account,
+        limit: "failures_per_account",
+    }]
+}
+
+/// Returns the counter of codes of a person's second factor. Only a right code clears it, because whoever tries codes
+/// may have the password, or a link that resets it.
+pub(super) fn of_code(context: &Context, user_id: &str) -> Vec<Counter> {
+    vec![Counter {
+        subject: format!("proof by code of {user_id}"),
+        max: context.settings.people.failures_per_account,
+        limit: "failures_per_account",
+    }]
+}
+
 /// Returns the counters of a call that mails to this address.
 pub(super) fn of_mail(context: &Context, client: &Client, email: &str) -> Vec<Counter> {
-    let mut counters = vec![Counter {
-        subject: format!("mail {}", sha256_hex(email)),
-        max: MAILS_PER_ADDRESS,
-        limit: "mails_per_address",
-    }];
+    let mut counters = vec![of_address(email)];
     counters.extend(of_client(context, client));
     counters
 }
 
 /// Returns the counter of the client's address, which also limits guesses of mailed tokens.
 pub(super) fn of_client(context: &Context, client: &Client) -> Option<Counter> {
-    let network = match client.address? {
+    Some(Counter {
+        subject: format!("client {}", sha256_hex(network(client.address?))),
+        max: context.settings.people.failures_per_address,
+        limit: "failures_per_address",
+    })
+}
+
+/// Returns the network of a client.
+fn network(address: IpAddr) -> String {
+    match address {
         IpAddr::V4(address) => address.to_string(),
         // One client usually has a whole /64 network.
         IpAddr::V6(address) => match address.to_ipv4_mapped() {
             Some(address) => address.to_string(),
             None => format!("{:?}", &address.segments()[..4]),
         },
+    }
+}
+
+/// Returns the counters of a signed-in person's call that mails to this address.
+pub(super) fn of_mail_by(workspace_id: &str, email: &str) -> Vec<Counter> {
+    let of_workspace = Counter {
+        subject: format!("mail of {workspace_id}"),
+        max: MAILS_PER_WORKSPACE,
+        limit: "mails_per_workspace",
     };
-    Some(Counter {
-        subject: format!("client {}", sha256_hex(network)),
-        max: context.settings.people.failures_per_address,
-        limit: "failures_per_address",
-    })
+    vec![of_address(email), of_workspace]
+}
+
+fn of_address(email: &str) -> Counter {
+    Counter {
+        subject: format!("mail {}", sha256_hex(email)),
+        max: MAILS_PER_ADDRESS,
+        limit: "mails_per_address",
+    }
 }
 
 /// Counts an attempt before it is made, so that concurrent attempts count too. A success is forgiven afterwards.
@@ -116,8 +164,29 @@ fn exceeded(counter: &Counter, window_end: Millis, now: Millis) -> Error {
         .retry_after((window_end - now).max(1))
 }
 
-/// Takes back the count of a successful attempt, and all failures of the person.
+/// Takes back the count of a successful attempt, and all earlier failures to prove the same.
 pub(super) async fn forgive(context: &Context, counters: &[Counter]) -> Result<()> {
+    change(context, counters, |subject| {
+        if subject.starts_with("proof ") {
+            "DELETE FROM attempts WHERE subject = $1"
+        } else {
+            DECREMENT
+        }
+    })
+    .await
+}
+
+/// Passes a result on. If the attempt was not judged, for example for an overload, takes back its count.
+pub(super) async fn judged<T>(context: &Context, counters: &[Counter], result: Result<T>) -> Result<T> {
+    if result.is_err() {
+        change(context, counters, |_| DECREMENT).await?;
+    }
+    result
+}
+
+const DECREMENT: &str = "UPDATE attempts SET count = count - 1 WHERE subject = $1 AND count > 0";
+
+async fn change(context: &Context, counters: &[Counter], sql: fn(&str) -> &'static str) -> Result<()> {
     let counters = counters.to_vec();
     context
         .store
@@ -125,13 +194,10 @@ pub(super) async fn forgive(context: &Context, counters: &[Counter]) -> Result<(
             let counters = counters.clone();
             async move {
                 for counter in &counters {
-                    let sql = if counter.subject.starts_with("proof ") {
-                        "DELETE FROM attempts WHERE subject = $1"
-                    } else {
-                        "UPDATE attempts SET count = count - 1 WHERE subject = $1 AND count > 0"
-                    };
-                    let values = [Value::from(counter.subject.as_str())];
-                    let statement = Statement::from_sql_and_values(tx.get_database_backend(), sql, values);
+                    let subject = counter.subject.as_str();
+                    let backend = tx.get_database_backend();
+                    let values = [Value::from(subject)];
+                    let statement = Statement::from_sql_and_values(backend, sql(subject), values);
                     tx.execute_raw(statement).await?;
                 }
                 Ok(())

@@ -35,10 +35,11 @@ pub async fn authenticate(context: &Context, bearer: Option<&str>) -> Result<Cal
 
 async fn of_session(context: &Context, token: &str) -> Result<Caller> {
     let tokens = &context.people.access_tokens;
-    let claims = tokens.verify(&context.keys, token, context.clock.now())?;
+    // The time at which the token was issued came from this clock too.
+    let now = context.store.now().await?;
+    let claims = tokens.verify(&context.keys, token, now)?;
     let reader = context.store.reader();
     let session = user_sessions::Entity::find_by_id(&claims.sid).one(reader).await?;
-    let now = context.store.now().await?;
     let session = session
         .filter(|session| session.user_id == claims.sub && sessions::is_open(session, now))
         .ok_or_else(access_token::invalid)?;

@@ -37,7 +37,7 @@ pub struct Access {
     pub role: Role,
 }
 
-/// The client of a call, known before anybody has authenticated.
+/// The client of a call, known before its caller is authenticated.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Client {
     /// Absent: unknown, for calls that do not come over the network.

@@ -7,14 +7,14 @@ use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use super::{Caller, Client, Mail, Role, attempts, email, registration};
+use super::{Caller, Mail, Role, attempts, email, links, registration};
 use crate::clock::Millis;
 use crate::keys::sha256_hex;
 use crate::paging::{self, Order, Page, PageQuery, PageRequest, Position};
 use crate::store::entities::invitations::{Column, Entity, Model};
 use crate::store::entities::users;
 use crate::store::{OfWorkspace, Store, Tx};
-use crate::{Context, Error, Reason, Result, Violation, requests};
+use crate::{Context, Error, Reason, Result, Violation, requests, settings};
 
 /// The prefix of every invitation's token.
 const PREFIX: &str = "vbi_";
@@ -61,7 +61,7 @@ pub struct NewInvitation {
 #[derive(Clone, Debug)]
 pub struct CreatedInvitation {
     pub invitation: Invitation,
-    /// Shown only in this answer and in the mail. Absent in the answer to a repeated call.
+    /// Absent in the answer to a repeated call, and if the server sends mail: whoever has the token has the mailbox.
     pub token: Option<Zeroizing<String>>,
 }
 
@@ -88,15 +88,23 @@ pub async fn create_invitation(
     let (Some(role), true) = (new.role, violations.is_empty()) else {
         return Err(Error::Invalid(violations));
     };
-    let counters = attempts::of_mail(context, &Client::default(), &new.email);
+    if context.settings.people.registration == settings::Registration::Off {
+        return Err(Error::rejected(
+            Reason::RegistrationClosed,
+            "people cannot register here; ask the operator to set PEOPLE_REGISTRATION to invitation",
+        ));
+    }
+    let counters = attempts::of_mail_by(&caller.workspace_id, &new.email);
     let random = Zeroizing::new(context.ids.secret());
     let token = Zeroizing::new(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(*random)));
     let hash = sha256_hex(token.as_bytes());
     let (workspace_id, inviter_id) = (caller.workspace_id.clone(), caller.person()?.user_id.clone());
+    let caller = caller.clone();
     let (row, made) = context
         .store
         .write(move |tx| {
             let (workspace_id, inviter_id) = (workspace_id.clone(), inviter_id.clone());
+            let caller = caller.clone();
             let (new, hash, counters) = (new.clone(), hash.clone(), counters.clone());
             async move {
                 let request_id = new.request_id.as_deref();
@@ -104,6 +112,7 @@ pub async fn create_invitation(
                     let row = Entity::find_by_id(&id).one(tx).await?;
                     return Ok((row.ok_or_else(|| Error::not_found("invitation", &id))?, false));
                 }
+                links::lock_live(tx, &caller).await?;
                 let member = users::Entity::find()
                     .of_workspace(&workspace_id)
                     .filter(users::Column::Email.eq(new.email.as_str()));
@@ -136,7 +145,7 @@ pub async fn create_invitation(
     }
     Ok(CreatedInvitation {
         invitation: row.into(),
-        token: made.then_some(token),
+        token: (made && !context.people.delivers_mail()).then_some(token),
     })
 }
 
@@ -184,11 +193,13 @@ pub async fn list_invitations(
 /// NOT_FOUND.
 pub async fn delete_invitation(context: &Context, caller: &Caller, id: &str) -> Result<()> {
     let (workspace_id, id) = (caller.workspace_id.clone(), id.to_owned());
+    let caller = caller.clone();
     context
         .store
         .write(move |tx| {
-            let (workspace_id, id) = (workspace_id.clone(), id.clone());
+            let (workspace_id, id, caller) = (workspace_id.clone(), id.clone(), caller.clone());
             async move {
+                links::lock_live(tx, &caller).await?;
                 let gone = Entity::delete_many()
                     .filter(Column::Id.eq(id.as_str()))
                     .of_workspace(&workspace_id)
@@ -220,6 +231,7 @@ pub(super) async fn redeem(tx: &Tx, token: &str, email: &str) -> Result<Model> {
         )
     })?;
     Entity::delete_by_id(&row.id).exec(tx).await?;
+    requests::forget(tx, std::slice::from_ref(&row.id)).await?;
     Ok(row)
 }
 

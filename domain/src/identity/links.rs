@@ -1,4 +1,5 @@
-//! Decides whether what an API token, a session or a person created is still valid: signed links, webhook endpoints.
+//! Decides whether API tokens, sessions and people are still valid, and with them the signed links and webhook
+//! endpoints that they created.
 
 use sea_orm::{ConnectionTrait, EntityTrait};
 
@@ -65,11 +66,11 @@ async fn is_person_live(connection: &impl ConnectionTrait, id: &str, now: Millis
     Ok(sessions::live_user(connection, &user_id).await?.is_some())
 }
 
-/// Locks the caller's API token or person before something is created with it, so that a concurrent revocation includes
-/// that.
+/// Locks the caller's API token or person before a creation, so that a concurrent revocation includes the new row.
 ///
 /// # Errors
-/// TOKEN_INVALID if the token is revoked or unknown, or the person or their session is gone; TOKEN_EXPIRED.
+/// TOKEN_INVALID if the token is revoked or unknown, the session has ended, or the person is gone, is disabled or has
+/// another role; TOKEN_EXPIRED.
 pub(crate) async fn lock_live(tx: &Tx, caller: &Caller) -> Result<()> {
     let now = tx.now().await?;
     if let Some(person) = &caller.person {

@@ -1,4 +1,4 @@
-//! Mail to people. The program that serves the instance supplies the way out.
+//! Mail to people. The binary implements [`Mailer`].
 
 use std::fmt::Debug;
 
@@ -14,6 +14,11 @@ pub struct Mail {
 /// Sends mail.
 #[async_trait::async_trait]
 pub trait Mailer: Send + Sync + Debug + 'static {
+    /// Returns whether mails reach the mailbox to which they are addressed, and not only the operator.
+    fn delivers(&self) -> bool {
+        false
+    }
+
     /// Sends a mail, with retries.
     ///
     /// # Errors

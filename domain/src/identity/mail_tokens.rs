@@ -56,12 +56,13 @@ pub(super) async fn create(
         .write(move |tx| {
             let row = row.clone();
             async move {
-                let earlier = Entity::delete_many().filter(Column::Purpose.eq(purpose));
-                let earlier = match &row.user_id {
-                    Some(user_id) => earlier.filter(Column::UserId.eq(user_id.as_str())),
-                    None => earlier.filter(Column::Email.eq(row.email.as_str())),
-                };
-                earlier.exec(tx).await?;
+                // Registrations do not replace each other, because a stranger may register the same address.
+                if let Some(user_id) = &row.user_id {
+                    let earlier = Entity::delete_many()
+                        .filter(Column::Purpose.eq(purpose))
+                        .filter(Column::UserId.eq(user_id.as_str()));
+                    earlier.exec(tx).await?;
+                }
                 Entity::insert(row.into_active_model())
                     .exec_without_returning(tx)
                     .await?;

@@ -4,9 +4,8 @@ use futures::FutureExt;
 use sea_orm::EntityTrait;
 use vintedbot_marketplace::text;
 
-use super::attempts::{self, Counter};
 use super::mail_tokens::{self, Purpose};
-use super::{ApiToken, Caller, Client, Mail, Password, User, UserSession, email, sessions, sign_in, user};
+use super::{ApiToken, Caller, Mail, Password, User, UserSession, attempts, email, sessions, sign_in, user};
 use crate::store::entities::{api_tokens, user_sessions, users, workspaces};
 use crate::{Context, Error, Result, store};
 
@@ -55,27 +54,21 @@ pub async fn get_me(context: &Context, caller: &Caller) -> Result<Me> {
     Ok(me)
 }
 
-/// Counts an attempt of the caller to prove to be the signed-in person. Returns the counters to forgive a success.
-pub(super) async fn begin(context: &Context, caller: &Caller) -> Result<Vec<Counter>> {
-    let row = read(context, caller).await?;
-    let counters = attempts::of_proof(context, &Client::default(), &row.email);
-    attempts::begin(context, &counters).await?;
-    Ok(counters)
-}
-
-/// Checks the caller's password. Whoever finds an open browser has a session, but not the password.
+/// Checks the caller's password. A session alone does not suffice, because a stranger may find an open browser.
 ///
 /// # Errors
 /// PERSON_REQUIRED; CREDENTIALS_INVALID; RATE_LIMITED.
 pub(super) async fn prove(context: &Context, caller: &Caller, password: &Password) -> Result<users::Model> {
-    let counters = begin(context, caller).await?;
     let row = read(context, caller).await?;
-    if password.check_length("password").is_some()
-        || !context
-            .people
-            .hasher
-            .verify(password, Some(&row.password_hash))
-            .await?
+    let counters = attempts::of_password(context, &row.id);
+    attempts::begin(context, &counters).await?;
+    let hash = Some(row.password_hash.as_str());
+    if !attempts::judged(
+        context,
+        &counters,
+        context.people.hasher.verify(password, hash).await,
+    )
+    .await?
     {
         return Err(sign_in::invalid());
     }
@@ -124,11 +117,15 @@ pub async fn change_password(
     current: Password,
     new: Password,
 ) -> Result<()> {
-    let row = prove(context, caller, &current).await?;
-    if let Some(violation) = new.check_new("new_password", &[&row.email, &row.display_name]) {
+    if let Some(violation) = new.check_length("new_password") {
         return Err(Error::Invalid(vec![violation]));
     }
-    let hash = context.people.hasher.hash(&new, &*context.ids).await?;
+    let row = prove(context, caller, &current).await?;
+    let known = [row.email.as_str(), row.display_name.as_str()];
+    let hasher = &context.people.hasher;
+    let hash = hasher
+        .hash_new(&new, "new_password", &known, &*context.ids)
+        .await?;
     let session_id = caller.credential_id.clone();
     let (to, name) = (row.email.clone(), row.display_name.clone());
     context
@@ -153,7 +150,7 @@ pub async fn change_password(
         subject: "Your password was changed".to_owned(),
         text: format!(
             "Hello {name},\n\nthe password of your vintedbot account was changed. If that was not you, reset the \
-             password at once, and then end all sessions.\n"
+             password at once, and then look through your API tokens, webhook endpoints and invitations.\n"
         ),
     });
     Ok(())
@@ -175,7 +172,7 @@ pub async fn change_email(
         return Err(Error::Invalid(vec![violation]));
     }
     let row = prove(context, caller, &password).await?;
-    attempts::begin(context, &attempts::of_mail(context, &Client::default(), &address)).await?;
+    attempts::begin(context, &attempts::of_mail_by(&caller.workspace_id, &address)).await?;
     let token = mail_tokens::create(
         context,
         Purpose::ChangeEmail,

@@ -1,13 +1,13 @@
 //! The people of a workspace: `ListUsers`, `UpdateUser`, `DeleteUser`, `LeaveWorkspace`.
 
 use futures::FutureExt;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::sea_query::Value;
+use sea_orm::{ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Statement};
 
-use super::{Caller, Password, Role, User, mail_tokens, me, revoke, sessions, user};
+use super::{Caller, Password, Role, User, links, mail_tokens, me, revoke, sessions, user};
 use crate::events::{Kind, PendingEvent};
 use crate::paging::{self, Order, Page, PageQuery, PageRequest, Position};
 use crate::store::entities::users::{Column, Entity, Model};
-use crate::store::entities::{invitations, user_sessions};
 use crate::store::{OfWorkspace, Tx};
 use crate::{Context, Error, Reason, Result};
 
@@ -36,12 +36,13 @@ pub async fn list_users(context: &Context, caller: &Caller, page: &PageRequest) 
 /// NOT_FOUND; LAST_OWNER.
 pub async fn update_user(context: &Context, caller: &Caller, id: &str, role: Role) -> Result<User> {
     let (workspace_id, id) = (caller.workspace_id.clone(), id.to_owned());
+    let caller = caller.clone();
     let row = context
         .store
         .write(move |tx| {
-            let (workspace_id, id) = (workspace_id.clone(), id.clone());
+            let (workspace_id, id, caller) = (workspace_id.clone(), id.clone(), caller.clone());
             async move {
-                let mut row = lock_among_all(tx, &workspace_id, &id, role != Role::Owner).await?;
+                let mut row = lock_among_all(tx, &caller, &id, role != Role::Owner).await?;
                 if row.role == role {
                     return Ok(row);
                 }
@@ -60,18 +61,26 @@ pub async fn update_user(context: &Context, caller: &Caller, id: &str, role: Rol
     Ok(read.unwrap_or(row).into())
 }
 
-/// Removes a person from the workspace, with their sessions, and the API tokens and webhook endpoints that they created.
+/// Removes a person from the workspace, and ends their sessions. The API tokens and webhook endpoints that they created
+/// end too.
 ///
 /// # Errors
 /// NOT_FOUND; LAST_OWNER.
 pub async fn delete_user(context: &Context, caller: &Caller, id: &str) -> Result<()> {
-    let (workspace_id, id) = (caller.workspace_id.clone(), id.to_owned());
+    if caller.person()?.user_id == id {
+        return Err(Error::invalid("id", "is your own; call LeaveWorkspace"));
+    }
+    delete(context, caller, id).await
+}
+
+async fn delete(context: &Context, caller: &Caller, id: &str) -> Result<()> {
+    let (caller, id) = (caller.clone(), id.to_owned());
     context
         .store
         .write(move |tx| {
-            let (workspace_id, id) = (workspace_id.clone(), id.clone());
+            let (caller, id) = (caller.clone(), id.clone());
             async move {
-                let row = lock_among_all(tx, &workspace_id, &id, true).await?;
+                let row = lock_among_all(tx, &caller, &id, true).await?;
                 remove(tx, row).await
             }
             .boxed()
@@ -82,19 +91,23 @@ pub async fn delete_user(context: &Context, caller: &Caller, id: &str) -> Result
 /// Removes the caller from the workspace.
 ///
 /// # Errors
-/// PERSON_REQUIRED; CREDENTIALS_INVALID; LAST_OWNER.
+/// PERSON_REQUIRED; CREDENTIALS_INVALID; LAST_OWNER; RATE_LIMITED.
 pub async fn leave_workspace(context: &Context, caller: &Caller, password: Password) -> Result<()> {
     let row = me::prove(context, caller, &password).await?;
-    delete_user(context, caller, &row.id).await
+    delete(context, caller, &row.id).await
 }
 
 /// Locks all people of the workspace, so that two owners cannot leave at the same time, and returns one of them.
 ///
 /// # Errors
-/// NOT_FOUND; LAST_OWNER if the person would stop to be owner and no other enabled owner remains.
-async fn lock_among_all(tx: &Tx, workspace_id: &str, id: &str, stops_being_owner: bool) -> Result<Model> {
-    let all = Entity::find().of_workspace(workspace_id).order_by_asc(Column::Id);
+/// NOT_FOUND; LAST_OWNER if the person would no longer be owner and no other enabled owner remains.
+async fn lock_among_all(tx: &Tx, caller: &Caller, id: &str, stops_being_owner: bool) -> Result<Model> {
+    let all = Entity::find()
+        .of_workspace(&caller.workspace_id)
+        .order_by_asc(Column::Id);
     let all = tx.locked(all).all(tx).await?;
+    // The caller may have ended since the call was authenticated.
+    links::lock_live(tx, caller).await?;
     let row = all.iter().find(|row| row.id == id);
     let row = row.ok_or_else(|| Error::not_found("user", id))?.clone();
     let is_other_owner =
@@ -109,20 +122,24 @@ async fn lock_among_all(tx: &Tx, workspace_id: &str, id: &str, stops_being_owner
 }
 
 async fn remove(tx: &Tx, row: Model) -> Result<()> {
-    sessions::end_all(tx, &row.id, None).await?;
     revoke::end_creations(tx, &row.workspace_id, &row.id).await?;
     mail_tokens::forget(tx, &row.id).await?;
-    let invited = invitations::Column::InviterId.eq(row.id.as_str());
-    invitations::Entity::delete_many()
-        .filter(invited)
-        .exec(tx)
-        .await?;
-    let sessions = user_sessions::Column::UserId.eq(row.id.as_str());
-    user_sessions::Entity::delete_many()
-        .filter(sessions)
-        .exec(tx)
-        .await?;
+    erase_events(tx, &row).await?;
+    sessions::remove_all(tx, &row.id).await?;
     Entity::delete_by_id(&row.id).exec(tx).await?;
     tx.emit(PendingEvent::gone(Kind::UserDeleted, &User::from(row)));
+    Ok(())
+}
+
+/// Removes the content of the person's events, which contain the address and devices, from the log.
+async fn erase_events(tx: &Tx, row: &Model) -> Result<()> {
+    let sql = "UPDATE events SET payload = 'null' WHERE workspace_id = $1 AND resource_type IN ('USER', 'USER_SESSION') \
+               AND (resource_id = $2 OR resource_id IN (SELECT id FROM user_sessions WHERE user_id = $2))";
+    let values = [
+        Value::from(row.workspace_id.as_str()),
+        Value::from(row.id.as_str()),
+    ];
+    let statement = Statement::from_sql_and_values(tx.get_database_backend(), sql, values);
+    tx.execute_raw(statement).await?;
     Ok(())
 }

@@ -7,9 +7,10 @@
 //!   random bytes, so that a slow hash is not needed against guessing.
 //! - [`authenticate`] turns a credential into a [`Caller`]. [`Caller::authorize`] compares it with the options of a
 //!   method. Every query of the domain is scoped by [`Caller::workspace_id`].
-//! - [`operator`] contains what the holder of the data folder may do without signing in.
+//! - [`operator`] contains the commands of the operator, who needs no sign-in.
 //!
-//! To add a scope, add a variant to [`Scope`] and describe it in the contract's `ApiToken.scopes`.
+//! To add a scope, add a variant to [`Scope`] and describe it in the contract's `ApiToken.scopes`. Viewers get every
+//! scope whose name ends with `:read`; `role` lists the scopes that only owners get.
 
 mod access_token;
 mod attempts;

@@ -1,12 +1,12 @@
-//! What the operator of an instance does to people, from the command line. It needs access to the database and the key,
-//! and so no sign-in.
+//! The commands of the operator on people. They need no sign-in, because the operator has the database and the key.
 
 use futures::FutureExt;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 use vintedbot_marketplace::text;
 
 use super::user::{self, NewPerson};
-use super::{Password, Role, User, email, mail_tokens, registration, revoke, sessions};
+use super::{Client, Password, Role, User, attempts, email, mail_tokens, registration, revoke, sessions};
+use crate::clock::Millis;
 use crate::store::entities::{users, workspaces};
 use crate::{Context, Error, Result};
 
@@ -29,12 +29,16 @@ pub async fn create_user(context: &Context, new: NewUser) -> Result<User> {
     let name = text::normalize_name(&new.display_name).trim().to_owned();
     let mut violations = Vec::new();
     violations.extend(email::check("email", &address));
-    violations.extend(new.password.check_new("password", &[&address, &name]));
+    violations.extend(new.password.check_length("password"));
     violations.extend(user::check_name("display_name", &name));
     if !violations.is_empty() {
         return Err(Error::Invalid(violations));
     }
-    let password_hash = context.people.hasher.hash(&new.password, &*context.ids).await?;
+    let known = [address.as_str(), name.as_str()];
+    let hasher = &context.people.hasher;
+    let password_hash = hasher
+        .hash_new(&new.password, "password", &known, &*context.ids)
+        .await?;
     let row = context
         .store
         .write(move |tx| {
@@ -46,6 +50,7 @@ pub async fn create_user(context: &Context, new: NewUser) -> Result<User> {
                 password_hash: password_hash.clone(),
             };
             async move {
+                user::lock_creations(tx).await?;
                 let workspace = workspaces::Entity::find_by_id(&person.workspace_id)
                     .one(tx)
                     .await?;
@@ -75,14 +80,21 @@ pub async fn list_users(context: &Context) -> Result<Vec<User>> {
 /// # Errors
 /// NOT_FOUND; a violation of `password`.
 pub async fn reset_password(context: &Context, email: &str, new: Password) -> Result<User> {
-    if let Some(violation) = new.check_new("password", &[email]) {
+    if let Some(violation) = new.check_length("password") {
         return Err(Error::Invalid(vec![violation]));
     }
-    let hash = context.people.hasher.hash(&new, &*context.ids).await?;
-    change(context, email, true, move |row, _| {
+    let hasher = &context.people.hasher;
+    let hash = hasher.hash_new(&new, "password", &[email], &*context.ids).await?;
+    let user = change(context, email, true, move |row, _| {
         row.password_hash.clone_from(&hash)
     })
-    .await
+    .await?;
+    attempts::forgive(
+        context,
+        &attempts::of_sign_in(context, &Client::default(), &user.email),
+    )
+    .await?;
+    Ok(user)
 }
 
 /// Removes the second factor of a person who lost it, and ends all their sessions.
@@ -98,8 +110,8 @@ pub async fn reset_second_factor(context: &Context, email: &str) -> Result<User>
     .await
 }
 
-/// Disables a person and ends their sessions, the API tokens that they created, and the webhook endpoints of both. Or
-/// enables the person again, which does not restore these.
+/// Disables a person: ends their sessions, revokes the API tokens that they created, and disables the webhook endpoints
+/// of the person and of these tokens. With `disabled` false, enables the person again, which restores none of these.
 ///
 /// # Errors
 /// NOT_FOUND.
@@ -114,7 +126,7 @@ async fn change(
     context: &Context,
     email: &str,
     ends_sessions: bool,
-    change: impl Fn(&mut users::Model, i64) + Send + Sync + 'static,
+    change: impl Fn(&mut users::Model, Millis) + Send + Sync + 'static,
 ) -> Result<User> {
     let email = email::normalize(email);
     let change = std::sync::Arc::new(change);

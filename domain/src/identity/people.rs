@@ -1,4 +1,4 @@
-//! What sign-in shares in this process: the password hasher, verified access tokens, and the way out for mail.
+//! The state that the calls of a process share for sign-in: the password hasher, verified access tokens, the mailer.
 
 use std::sync::Arc;
 
@@ -17,8 +17,8 @@ pub struct People {
 }
 
 impl People {
-    /// `instance_id` is the issuer of access tokens, so that a restored or copied database refuses those of the original.
-    /// `link_base` is the public URL of the server.
+    /// `instance_id` is the issuer of access tokens, so that a restored or copied database refuses those of the
+    /// original. `link_base` is the public URL of the server.
     pub fn new(instance_id: &str, link_base: impl Into<String>, mailer: Arc<dyn Mailer>) -> Self {
         Self {
             hasher: Hasher::default(),
@@ -28,9 +28,14 @@ impl People {
         }
     }
 
+    /// Returns whether mails reach the mailbox to which they are addressed.
+    pub(super) fn delivers_mail(&self) -> bool {
+        self.mailer.delivers()
+    }
+
     /// Returns a link of the console.
     pub(super) fn link(&self, path: &str, token: &str) -> String {
-        // The token is in the fragment, which browsers do not send, so that it is in no log of a proxy.
+        // Browsers do not send the fragment, so no proxy can log the token.
         format!("{}/{path}#{token}", self.link_base)
     }
 

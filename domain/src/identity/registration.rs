@@ -9,8 +9,8 @@ use super::mail_tokens::{self, Purpose};
 use super::user::{self, NewPerson};
 use super::{Client, Mail, Password, Role, attempts, email, invitations, workspace};
 use crate::settings;
-use crate::store::Tx;
-use crate::store::entities::{users, workspaces};
+use crate::store::entities::{accounts, users, workspaces};
+use crate::store::{OfWorkspace, Tx};
 use crate::{Context, Error, Reason, Result, is_plain};
 
 /// The parameters of a registration.
@@ -36,7 +36,7 @@ struct Pending {
 /// Registers a person. Returns whether the address has to be verified first.
 ///
 /// Without an invitation, the answer and its duration do not tell whether the address has a person: the password is
-/// hashed in any case, and the rest is done after the answer.
+/// hashed in any case, and the rest is done in the background.
 ///
 /// # Errors
 /// All violations at once; REGISTRATION_CLOSED; INVITATION_INVALID; EMAIL_TAKEN with an invitation; RATE_LIMITED.
@@ -48,7 +48,7 @@ pub async fn register(context: &Context, client: &Client, registration: Registra
         .to_owned();
     let mut violations = Vec::new();
     violations.extend(email::check("email", &address));
-    violations.extend(registration.password.check_new("password", &[&address, &name]));
+    violations.extend(registration.password.check_length("password"));
     violations.extend(user::check_name("display_name", &name));
     if text::length(&workspace_name) > user::NAME_MAX || !is_plain(&workspace_name) {
         violations.push(crate::Violation::new(
@@ -71,11 +71,10 @@ pub async fn register(context: &Context, client: &Client, registration: Registra
         attempts::of_mail(context, client, &address)
     };
     attempts::begin(context, &counters).await?;
-    let password_hash = context
-        .people
-        .hasher
-        .hash(&registration.password, &*context.ids)
-        .await?;
+    let known = [address.as_str(), name.as_str()];
+    let hasher = &context.people.hasher;
+    let password_hash = hasher.hash_new(&registration.password, "password", &known, &*context.ids);
+    let password_hash = attempts::judged(context, &counters, password_hash.await).await?;
     if is_invited {
         let new = (address, name, password_hash);
         accept_invitation(context, invitation_token, new).await?;
@@ -105,7 +104,7 @@ async fn require_open(context: &Context, is_invited: bool) -> Result<()> {
         settings::Registration::Invitation => is_invited,
         settings::Registration::Off => false,
     };
-    if allows || users::Entity::find().count(context.store.reader()).await? == 0 {
+    if allows || adoptable(context.store.reader()).await?.is_some() {
         return Ok(());
     }
     Err(Error::rejected(
@@ -125,6 +124,7 @@ async fn accept_invitation(
             let (token, email) = (token.clone(), address.clone());
             let (display_name, password_hash) = (display_name.clone(), password_hash.clone());
             async move {
+                user::lock_creations(tx).await?;
                 let invitation = invitations::redeem(tx, &token, &email).await?;
                 if is_taken(tx, &email).await? {
                     return Err(taken());
@@ -144,16 +144,15 @@ async fn accept_invitation(
         .await
 }
 
+/// The mail contains nothing that a stranger wrote, so that the server cannot be used to send messages.
 async fn mail(context: &Context, to: String, pending: &Pending) -> Result<()> {
-    let name = &pending.display_name;
     let mail = if mail_tokens::is_taken(context, &to).await? {
         Mail {
             to,
             subject: "You already have an account".to_owned(),
-            text: format!(
-                "Hello {name},\n\nsomebody tried to register this address with vintedbot, but it already has an \
+            text: "Hello,\n\nsomebody tried to register this address with vintedbot, but it already has an \
                  account. Sign in, or reset the password if you forgot it.\n\nIf that was not you, ignore this mail.\n"
-            ),
+                .to_owned(),
         }
     } else {
         let payload = serde_json::to_string(pending)?;
@@ -163,7 +162,7 @@ async fn mail(context: &Context, to: String, pending: &Pending) -> Result<()> {
             to,
             subject: "Confirm your address".to_owned(),
             text: format!(
-                "Hello {name},\n\nto complete your registration with vintedbot, open this link within 24 \
+                "Hello,\n\nto complete your registration with vintedbot, open this link within 24 \
                  hours:\n\n{link}\n\nOr call VerifyEmail with this token:\n\n{}\n\nIf you did not register, ignore \
                  this mail.\n",
                 *token
@@ -182,11 +181,13 @@ pub async fn verify_email(context: &Context, client: &Client, token: &str) -> Re
     let counters: Vec<_> = attempts::of_client(context, client).into_iter().collect();
     attempts::begin(context, &counters).await?;
     let token = token.to_owned();
+    let is_open = context.settings.people.registration == settings::Registration::Open;
     let (address, before) = context
         .store
         .write(move |tx| {
             let token = token.clone();
             async move {
+                user::lock_creations(tx).await?;
                 let link =
                     mail_tokens::redeem(tx, &token, &[Purpose::Register, Purpose::ChangeEmail]).await?;
                 if is_taken(tx, &link.email).await? {
@@ -194,12 +195,14 @@ pub async fn verify_email(context: &Context, client: &Client, token: &str) -> Re
                 }
                 let address = link.email.clone();
                 let Some(user_id) = link.user_id else {
-                    complete(tx, link.email, serde_json::from_str(&link.payload)?).await?;
+                    complete(tx, is_open, link.email, serde_json::from_str(&link.payload)?).await?;
                     return Ok((address, None));
                 };
                 let row = tx.locked(users::Entity::find_by_id(&user_id)).one(tx).await?;
                 let mut row = row.ok_or_else(mail_tokens::invalid)?;
                 let before = std::mem::replace(&mut row.email, link.email);
+                // The old mailbox must not reset the password any more.
+                mail_tokens::forget(tx, &row.id).await?;
                 user::save(tx, row).await?;
                 Ok((address, Some(before)))
             }
@@ -220,16 +223,16 @@ pub async fn verify_email(context: &Context, client: &Client, token: &str) -> Re
     Ok(address)
 }
 
-/// Creates the person of a registration. The first person of an instance becomes the owner of its first workspace, which
-/// has the data of API tokens that were used before.
-async fn complete(tx: &Tx, email: String, pending: Pending) -> Result<()> {
-    let existing = match users::Entity::find().count(tx).await? {
-        0 => first_workspace(tx).await?,
-        _ => None,
-    };
-    let workspace_id = match existing {
+/// Creates the person of a registration. The first person of an instance becomes the owner of its first workspace, unless
+/// that has accounts: then only the operator can say whose they are.
+///
+/// # Errors
+/// LINK_INVALID if somebody else was first, and registration is not open.
+async fn complete(tx: &Tx, is_open: bool, email: String, pending: Pending) -> Result<()> {
+    let workspace_id = match adoptable(tx).await? {
         Some(id) => id,
-        None => workspace::create(tx, &pending.workspace_name).await?,
+        None if is_open => workspace::create(tx, &pending.workspace_name).await?,
+        None => return Err(mail_tokens::invalid()),
     };
     let new = NewPerson {
         workspace_id,
@@ -240,6 +243,21 @@ async fn complete(tx: &Tx, email: String, pending: Pending) -> Result<()> {
     };
     user::create(tx, new).await?;
     Ok(())
+}
+
+/// Returns the workspace that the first person of the instance gets. `None`: there are people, or it has accounts.
+async fn adoptable(connection: &impl ConnectionTrait) -> Result<Option<String>> {
+    if users::Entity::find().count(connection).await? > 0 {
+        return Ok(None);
+    }
+    let Some(id) = first_workspace(connection).await? else {
+        return Ok(None);
+    };
+    let accounts = accounts::Entity::find()
+        .of_workspace(&id)
+        .count(connection)
+        .await?;
+    Ok((accounts == 0).then_some(id))
 }
 
 /// Returns the id of the oldest workspace.

@@ -8,8 +8,8 @@ use super::{Client, Mail, Password, attempts, email, sessions, user};
 use crate::store::entities::users;
 use crate::{Context, Error, Result};
 
-/// Mails a token for [`reset_password`] to a person. The work is done after the answer, so that its duration does not
-/// tell whether the person exists.
+/// Mails a token for [`reset_password`] to a person. The work is done in the background, so that the duration of the
+/// call does not tell whether the person exists.
 ///
 /// # Errors
 /// A violation of `email`; RATE_LIMITED.
@@ -61,15 +61,17 @@ async fn mail(context: &Context, address: &str) -> Result<()> {
 /// # Errors
 /// LINK_INVALID; a violation of `new_password`; RATE_LIMITED.
 pub async fn reset_password(context: &Context, client: &Client, token: &str, new: Password) -> Result<()> {
-    if let Some(violation) = new.check_new("new_password", &[]) {
+    if let Some(violation) = new.check_length("new_password") {
         return Err(Error::Invalid(vec![violation]));
     }
     let counters: Vec<_> = attempts::of_client(context, client).into_iter().collect();
     attempts::begin(context, &counters).await?;
-    let (hash, token) = (
-        context.people.hasher.hash(&new, &*context.ids).await?,
-        token.to_owned(),
-    );
+    let hash = context
+        .people
+        .hasher
+        .hash_new(&new, "new_password", &[], &*context.ids);
+    let hash = attempts::judged(context, &counters, hash.await).await?;
+    let token = token.to_owned();
     let email = context
         .store
         .write(move |tx| {
@@ -79,7 +81,8 @@ pub async fn reset_password(context: &Context, client: &Client, token: &str, new
                 let id = link.user_id.ok_or_else(mail_tokens::invalid)?;
                 let row = tx.locked(users::Entity::find_by_id(&id)).one(tx).await?;
                 let mut row = row
-                    .filter(|row| row.disable_time.is_none())
+                    // The address may have changed since, because somebody else reads the old mailbox.
+                    .filter(|row| row.disable_time.is_none() && row.email == link.email)
                     .ok_or_else(mail_tokens::invalid)?;
                 row.password_hash = hash;
                 sessions::end_all(tx, &row.id, None).await?;
@@ -91,6 +94,6 @@ pub async fn reset_password(context: &Context, client: &Client, token: &str, new
             .boxed()
         })
         .await?;
-    // Failed sign-ins of before no longer count: the person has proven to be themselves.
-    attempts::forgive(context, &attempts::of_proof(context, client, &email)).await
+    // Earlier failures no longer count, because the person has proven access to the mailbox.
+    attempts::forgive(context, &attempts::of_sign_in(context, client, &email)).await
 }

@@ -14,6 +14,7 @@ use super::{ApiToken, Caller, Scopes, links};
 use crate::clock::{Millis, rfc3339};
 use crate::events::{Kind, PendingEvent};
 use crate::store::entities::api_tokens::{Column, Entity, Model};
+use crate::store::entities::invitations;
 use crate::store::{OfWorkspace, Tx};
 use crate::{Context, Error, Reason, Result, failpoints, requests, webhooks};
 
@@ -55,10 +56,11 @@ pub async fn revoke_token(context: &Context, caller: &Caller, revoke: Revoke) ->
         return Err(Error::invalid("successor_id", "must be another token"));
     }
     let (workspace_id, id) = (caller.workspace_id.clone(), revoke.id.clone());
+    let caller = caller.clone();
     context
         .store
         .write(move |tx| {
-            let (workspace_id, revoke) = (workspace_id.clone(), revoke.clone());
+            let (workspace_id, revoke, caller) = (workspace_id.clone(), revoke.clone(), caller.clone());
             async move {
                 let request_id = revoke.request_id.as_deref();
                 let parameters = (&revoke.id, &revoke.successor_id);
@@ -66,7 +68,7 @@ pub async fn revoke_token(context: &Context, caller: &Caller, revoke: Revoke) ->
                 if known.is_some() {
                     return Ok(());
                 }
-                run(tx, &workspace_id, &revoke).await?;
+                run(tx, &caller, &revoke).await?;
                 requests::remember(tx, &workspace_id, request_id, METHOD, &parameters, &revoke.id).await
             }
             .boxed()
@@ -75,15 +77,19 @@ pub async fn revoke_token(context: &Context, caller: &Caller, revoke: Revoke) ->
     read(context, &id).await
 }
 
-async fn run(tx: &Tx, workspace_id: &str, revoke: &Revoke) -> Result<()> {
+async fn run(tx: &Tx, caller: &Caller, revoke: &Revoke) -> Result<()> {
     // Locks all tokens, in id order. A concurrent creation waits for the lock of its token.
-    let all = Entity::find().of_workspace(workspace_id).order_by_asc(Column::Id);
+    let all = Entity::find()
+        .of_workspace(&caller.workspace_id)
+        .order_by_asc(Column::Id);
     let all = tx.locked(all).all(tx).await?;
     let token = all.iter().find(|row| row.id == revoke.id);
     let token = token.ok_or_else(|| Error::not_found("API token", &revoke.id))?;
     if token.revoke_time.is_some() {
         return Ok(());
     }
+    // The caller may have ended since the call was authenticated.
+    links::lock_live(tx, caller).await?;
     let now = tx.now().await?;
     match &revoke.successor_id {
         Some(id) => {
@@ -99,12 +105,17 @@ async fn run(tx: &Tx, workspace_id: &str, revoke: &Revoke) -> Result<()> {
     }
 }
 
-/// Revokes the tokens that a person created, directly or indirectly, and disables the webhook endpoints of the person and
+/// Revokes the tokens that a person created, directly or indirectly. Disables the webhook endpoints of the person and
 /// of these tokens.
 pub(super) async fn end_creations(tx: &Tx, workspace_id: &str, user_id: &str) -> Result<()> {
     let all = Entity::find().of_workspace(workspace_id).order_by_asc(Column::Id);
     let all = tx.locked(all).all(tx).await?;
     webhooks::disable_all_of(tx, user_id).await?;
+    let invited = invitations::Column::InviterId.eq(user_id);
+    invitations::Entity::delete_many()
+        .filter(invited)
+        .exec(tx)
+        .await?;
     end_with_descendants(tx, &all, user_id, tx.now().await?).await
 }
 

@@ -23,14 +23,15 @@ use super::{Scope, Scopes};
 #[sea_orm(rs_type = "String", db_type = "Text", rename_all = "SCREAMING_SNAKE_CASE")]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Role {
-    /// Reads.
+    /// Has the scopes that end with `:read`.
     Viewer,
-    /// Works, but manages neither people nor keys.
+    /// Has all scopes except `auth:manage` and `webhooks:write`.
     Member,
+    /// Has every scope, and manages people.
     Owner,
 }
 
-/// What only owners do: whoever holds a key or an endpoint can act or listen outside of a session.
+/// The scopes that only owners have. API tokens and webhook endpoints give access outside of a session.
 const OWNERS: [Scope; 2] = [Scope::AuthManage, Scope::WebhooksWrite];
 
 impl Role {

@@ -6,7 +6,7 @@ use futures::FutureExt;
 use totp_rs::{Algorithm, Builder, Totp};
 use zeroize::Zeroizing;
 
-use super::{Caller, Password, me, user};
+use super::{Caller, Password, attempts, links, me, user};
 use crate::clock::Millis;
 use crate::keys::{Record, Sealed, hex, sha256_hex};
 use crate::store::Tx;
@@ -42,7 +42,7 @@ impl std::fmt::Debug for Enrollment {
 /// confirmed.
 ///
 /// # Errors
-/// CREDENTIALS_INVALID if the password is wrong; SECOND_FACTOR_ENABLED; RATE_LIMITED.
+/// PERSON_REQUIRED; CREDENTIALS_INVALID if the password is wrong; SECOND_FACTOR_ENABLED; RATE_LIMITED.
 pub async fn enroll_second_factor(
     context: &Context,
     caller: &Caller,
@@ -74,9 +74,11 @@ pub async fn enroll_second_factor(
 /// Enables the second factor with a first code. Returns the recovery codes.
 ///
 /// # Errors
-/// SECOND_FACTOR_INVALID if the code is wrong or no secret was created; SECOND_FACTOR_ENABLED; RATE_LIMITED.
+/// PERSON_REQUIRED; SECOND_FACTOR_INVALID if the code is wrong or no secret was created; SECOND_FACTOR_ENABLED;
+/// RATE_LIMITED.
 pub async fn confirm_second_factor(context: &Context, caller: &Caller, code: &str) -> Result<Vec<String>> {
-    let counters = me::begin(context, caller).await?;
+    let counters = attempts::of_code(context, &caller.person()?.user_id);
+    attempts::begin(context, &counters).await?;
     let codes = recovery_codes(context);
     let hashes: Vec<_> = codes.iter().map(|code| sha256_hex(plain(code))).collect();
     let hashes = serde_json::to_string(&hashes)?;
@@ -91,14 +93,15 @@ pub async fn confirm_second_factor(context: &Context, caller: &Caller, code: &st
         Ok(row)
     })
     .await?;
-    super::attempts::forgive(context, &counters).await?;
+    attempts::forgive(context, &counters).await?;
     Ok(codes)
 }
 
-/// Disables the second factor.
+/// Disables the second factor. Changes nothing if there is none.
 ///
 /// # Errors
-/// CREDENTIALS_INVALID if the password is wrong; SECOND_FACTOR_INVALID; RATE_LIMITED.
+/// PERSON_REQUIRED; CREDENTIALS_INVALID if the password is wrong; SECOND_FACTOR_REQUIRED without a code;
+/// SECOND_FACTOR_INVALID; RATE_LIMITED.
 pub async fn disable_second_factor(
     context: &Context,
     caller: &Caller,
@@ -106,7 +109,8 @@ pub async fn disable_second_factor(
     code: &str,
 ) -> Result<()> {
     me::prove(context, caller, &password).await?;
-    let counters = me::begin(context, caller).await?;
+    let counters = attempts::of_code(context, &caller.person()?.user_id);
+    attempts::begin(context, &counters).await?;
     let (checked, code) = (context.clone(), code.to_owned());
     change(context, caller, move |now, mut row| {
         accept(&checked, &mut row, &code, now)?;
@@ -116,7 +120,7 @@ pub async fn disable_second_factor(
         Ok(row)
     })
     .await?;
-    super::attempts::forgive(context, &counters).await
+    attempts::forgive(context, &counters).await
 }
 
 /// Uses up a code of the app or a recovery code. Does nothing for a person without a second factor.
@@ -149,7 +153,7 @@ pub(super) fn accept(context: &Context, row: &mut users::Model, code: &str, now:
     Ok(())
 }
 
-/// Seals a secret with the current key if an old key sealed it, so that the old key can be removed some day.
+/// Seals a secret with the current key if an old key sealed it, so that the old key can be removed later.
 fn reseal(context: &Context, row: &mut users::Model) -> Result<()> {
     let Some(sealed) = &row.sealed_second_factor else {
         return Ok(());
@@ -180,15 +184,17 @@ async fn change(
     caller: &Caller,
     change: impl Fn(Millis, users::Model) -> Result<users::Model> + Send + Sync + 'static,
 ) -> Result<()> {
-    let (workspace_id, user_id) = (caller.workspace_id.clone(), caller.person()?.user_id.clone());
+    let user_id = caller.person()?.user_id.clone();
+    let caller = caller.clone();
     let change = std::sync::Arc::new(change);
     context
         .store
         .write(move |tx: &Tx| {
-            let (workspace_id, user_id) = (workspace_id.clone(), user_id.clone());
+            let (caller, user_id) = (caller.clone(), user_id.clone());
             let change = std::sync::Arc::clone(&change);
             async move {
-                let row = user::lock(tx, &workspace_id, &user_id).await?;
+                links::lock_live(tx, &caller).await?;
+                let row = user::lock(tx, &caller.workspace_id, &user_id).await?;
                 let now = tx.now().await?;
                 user::save(tx, change(now, row)?).await
             }

@@ -1,8 +1,8 @@
 //! Sessions of people: their tokens, `RefreshSession`, `SignOut`, `ListUserSessions`, `RevokeUserSession`.
 //!
 //! Each refresh raises the session's generation, and with it both tokens change. The immediate predecessor of a refresh
-//! token returns the same new tokens for 30 seconds, because a client whose answer was lost has nothing else. Any other
-//! use of an old refresh token means that two parties hold it, so the session ends.
+//! token returns the same new tokens for 30 seconds, because the response with them may be lost. Any other use of an
+//! old refresh token means that two parties hold it, so the session ends.
 
 use futures::FutureExt;
 use sea_orm::{
@@ -23,6 +23,8 @@ use crate::{Context, Error, Reason, Result, failpoints};
 
 /// How long the immediate predecessor of a refresh token returns the same new tokens.
 const GRACE: Millis = 30_000;
+/// The maximum number of open sessions of a person. All of them can end in one transaction.
+const SESSIONS_MAX: u64 = 1_000;
 /// The maximum length of a device's name, in characters.
 const DEVICE_MAX: usize = 100;
 
@@ -101,8 +103,9 @@ pub(super) fn issue(context: &Context, row: &Model) -> Result<SessionTokens> {
     })
 }
 
-/// Starts a session of a person.
+/// Starts a session of a person, whose row is locked.
 pub(super) async fn start(tx: &Tx, user: &users::Model, client: &Client, lifetime: Millis) -> Result<Model> {
+    end_oldest(tx, &user.id).await?;
     let now = tx.now().await?;
     let row = Model {
         id: tx.id(),
@@ -136,7 +139,7 @@ fn address_of(client: &Client) -> String {
         .unwrap_or_default()
 }
 
-/// The outcome of a refresh. A refused one may change the session too, so that it is no error of the transaction.
+/// The outcome of a refresh. A refusal is no error of the transaction, because `Reused` commits the end of the session.
 enum Refreshed {
     Tokens(Box<Model>),
     Invalid,
@@ -243,6 +246,41 @@ pub(super) async fn end_all(tx: &Tx, user_id: &str, except: Option<&str>) -> Res
         if except != Some(row.id.as_str()) {
             end(tx, row, now).await?;
         }
+    }
+    Ok(())
+}
+
+/// Deletes all sessions of a person. The events of their end have no content.
+pub(super) async fn remove_all(tx: &Tx, user_id: &str) -> Result<()> {
+    let now = tx.now().await?;
+    let all = Entity::find()
+        .filter(Column::UserId.eq(user_id))
+        .order_by_asc(Column::Id);
+    for row in tx.locked(all).all(tx).await? {
+        if is_open(&row, now) {
+            tx.emit(PendingEvent::gone(
+                Kind::UserSessionEnded,
+                &UserSession::from(row),
+            ));
+        }
+    }
+    let all = Entity::delete_many().filter(Column::UserId.eq(user_id));
+    all.exec(tx).await?;
+    Ok(())
+}
+
+/// Ends the oldest sessions of a person, so that the number of open ones stays bounded.
+async fn end_oldest(tx: &Tx, user_id: &str) -> Result<()> {
+    let now = tx.now().await?;
+    let surplus = Entity::find()
+        .filter(Column::UserId.eq(user_id))
+        .filter(Column::RevokeTime.is_null())
+        .filter(Column::ExpireTime.gt(now))
+        .order_by_desc(Column::CreateTime)
+        .order_by_desc(Column::Id)
+        .offset(SESSIONS_MAX - 1);
+    for row in tx.locked(surplus.limit(SESSIONS_MAX)).all(tx).await? {
+        end(tx, row, now).await?;
     }
     Ok(())
 }

@@ -28,17 +28,18 @@ pub struct SignedIn {
 
 /// Signs a person in.
 ///
-/// Neither the answer nor its duration tells whether the person exists: the same counters and the same hash are used for
-/// an unknown person.
+/// Neither the answer nor its duration tells whether the person exists: for an unknown person, the same attempts are
+/// counted and a hash with the same parameters is computed.
 ///
 /// # Errors
-/// CREDENTIALS_INVALID; after the right password SECOND_FACTOR_REQUIRED and SECOND_FACTOR_INVALID; RATE_LIMITED.
+/// A violation of `password`; CREDENTIALS_INVALID; after the right password SECOND_FACTOR_REQUIRED and
+/// SECOND_FACTOR_INVALID; RATE_LIMITED.
 pub async fn sign_in(context: &Context, client: &Client, sign_in: SignIn) -> Result<SignedIn> {
     if let Some(violation) = sign_in.password.check_length("password") {
         return Err(Error::Invalid(vec![violation]));
     }
     let address = email::normalize(&sign_in.email);
-    let counters = attempts::of_proof(context, client, &address);
+    let counters = attempts::of_sign_in(context, client, &address);
     attempts::begin(context, &counters).await?;
     let row = users::Entity::find()
         .filter(users::Column::Email.eq(address))
@@ -46,7 +47,8 @@ pub async fn sign_in(context: &Context, client: &Client, sign_in: SignIn) -> Res
         .await?
         .filter(|row| row.disable_time.is_none());
     let hash = row.as_ref().map(|row| row.password_hash.as_str());
-    let matches = context.people.hasher.verify(&sign_in.password, hash).await?;
+    let matches = context.people.hasher.verify(&sign_in.password, hash).await;
+    let matches = attempts::judged(context, &counters, matches).await?;
     let Some(row) = row.filter(|_| matches) else {
         return Err(invalid());
     };
@@ -60,8 +62,20 @@ pub async fn sign_in(context: &Context, client: &Client, sign_in: SignIn) -> Res
         ),
         false => None,
     };
-    let signed_in = start(context, client, row, sign_in.code, renewed).await?;
-    attempts::forgive(context, &counters).await?;
+    let of_code = match row.second_factor_enabled && !sign_in.code.is_empty() {
+        true => attempts::of_code(context, &row.id),
+        false => Vec::new(),
+    };
+    attempts::begin(context, &of_code).await?;
+    let signed_in = start(context, client, row, sign_in.code, renewed).await;
+    let signed_in = match signed_in {
+        // The password was right, and no code was tried.
+        Err(error) if error.reason() == Some(Reason::SecondFactorRequired) => {
+            attempts::judged(context, &counters, Err(error)).await?
+        }
+        other => other?,
+    };
+    attempts::forgive(context, &[counters, of_code].concat()).await?;
     Ok(signed_in)
 }
 

@@ -21,7 +21,8 @@ pub struct ApiToken {
     pub last_use_time: Option<Millis>,
     pub revoke_time: Option<Millis>,
     pub sequence: i64,
-    /// The token that this token was created with, or that token's successor. Absent: the instance's first token.
+    /// The token that this token was created with, or that token's successor, or the person who created this token.
+    /// Absent: the instance's first token.
     #[serde(default)]
     pub parent_id: Option<String>,
 }

@@ -37,7 +37,8 @@ pub struct CreatedToken {
 
 const CREATE: &str = "CreateApiToken";
 
-/// Creates a token with at most the caller's scopes. It expires with the caller's token at the latest.
+/// Creates a token with at most the caller's scopes. It expires with the caller's API token at the latest; a token of a
+/// signed-in person does not expire with the session.
 ///
 /// # Errors
 /// All violations at once; SCOPE_NOT_GRANTABLE; TOKEN_INVALID or TOKEN_EXPIRED if the caller's token ends during the

@@ -7,7 +7,7 @@ use vintedbot_marketplace::text;
 use super::Role;
 use crate::clock::Millis;
 use crate::events::{Kind, PendingEvent, Resource, ResourceType};
-use crate::store::entities::users;
+use crate::store::entities::{instance, users};
 use crate::store::{OfWorkspace, Tx};
 use crate::{Error, Result, Violation, is_plain};
 
@@ -66,6 +66,13 @@ pub(super) struct NewPerson {
     pub display_name: String,
     pub role: Role,
     pub password_hash: String,
+}
+
+/// Serialises the creation of people and the changes of addresses, so that no two people get the same address, and only
+/// one is the first.
+pub(super) async fn lock_creations(tx: &Tx) -> Result<()> {
+    tx.locked(instance::Entity::find()).one(tx).await?;
+    Ok(())
 }
 
 /// Creates a person. The caller has checked that the address is free; a concurrent creation fails at the unique index.

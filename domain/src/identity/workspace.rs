@@ -15,10 +15,10 @@ use crate::store::entities::{accounts, effects, event_heads, jobs, users, worksp
 use crate::store::{OfWorkspace, Tx};
 use crate::{Context, Error, Reason, Result, inbox, media, search};
 
-/// How long other processes may need to notice that the sessions of a workspace ended: they read the log once a second.
+/// The time within which other processes notice that sessions have ended. They poll the event log twice a second.
 const NOTICE: Duration = Duration::from_secs(2);
 
-/// The tables with a workspace's rows, children first, each with the condition that selects them. `$1` is the workspace.
+/// The tables with rows of a workspace, children first, each with the condition that selects them. `$1` is its id.
 const TABLES: [(&str, &str); 31] = [
     (
         "webhook_attempts",
@@ -89,11 +89,12 @@ pub(crate) async fn create(tx: &Tx, name: &str) -> Result<String> {
 /// Deletes the caller's workspace with everything in it. Nothing is changed on the marketplace.
 ///
 /// First all sessions and API tokens end, so that no call and no stream remains. Then the files of publish jobs are
-/// removed, and at last the rows in one transaction, which also marks the photos for removal. After an interruption in between, an owner can sign in and repeat the call.
+/// removed. Finally one transaction deletes the rows and marks the photos for deletion. After an interruption, or if a
+/// job has started meanwhile, an owner can sign in and repeat the call.
 ///
 /// # Errors
-/// PERSON_REQUIRED; CREDENTIALS_INVALID; a violation of `workspace_name`; RESOURCE_IN_USE while an effect is open or a job
-/// runs.
+/// PERSON_REQUIRED; CREDENTIALS_INVALID; a violation of `workspace_name`; RESOURCE_IN_USE while an effect is open or a
+/// job runs; RATE_LIMITED.
 pub async fn delete_workspace(
     context: &Context,
     caller: &Caller,
@@ -130,7 +131,7 @@ pub async fn delete_workspace(
             async move { delete_rows(tx, &workspace_id).await }.boxed()
         })
         .await?;
-    // The schedule that removes marked files removes what remains here.
+    // If this fails, the schedule `file_removal` removes the marked files later.
     if let Err(error) = media::remove_marked(context).await {
         tracing::warn!(%error, "the photos of a deleted workspace could not be removed yet");
     }

@@ -4,9 +4,9 @@
 //! The server runs each authenticated call [`within`] its workspace. Each statement of [`Reader`](super::Reader) and
 //! each transaction of [`Store::write`] inside the call then sets `vintedbot.workspace` for its own transaction. A
 //! policy on each table with a column `workspace_id` admits only the rows of that workspace. Without a workspace, as in
-//! the worker, at start and in the commands of the operator, the policies admit all rows. So they do after the setting
-//! is turned off. During a call, a query over the rows of all workspaces runs in [`of_all_workspaces`], or within a
-//! transaction in [`Tx::of_all_workspaces`](super::Tx::of_all_workspaces).
+//! the worker, at start and in the commands of the operator, the policies admit all rows. The same applies after the
+//! setting is turned off. During a call, a query over the rows of all workspaces runs in [`of_all_workspaces`], or
+//! within a transaction in [`Tx::of_all_workspaces`](super::Tx::of_all_workspaces).
 //!
 //! Some tables have no column `workspace_id`, because they contain the id of a protected row: `account_locks`,
 //! `inbox_syncs` and `remote_items` (of an account), `listing_photos` (of a listing), `listing_form_sessions` and
@@ -14,7 +14,7 @@
 //! `mail_tokens` (of a user, if there is one yet). The other tables belong to the instance: `attempts`, `catalogs`,
 //! `file_removals`, `instance`, `move_positions`, `schedules` and `workers`.
 //!
-//! The policies apply to the owner of the tables too. A backup with `pg_dump` therefore needs a superuser, or the option
+//! The policies apply to the owner of the tables too. A backup with `pg_dump` therefore needs a superuser or the option
 //! `--enable-row-security`.
 
 use std::sync::Arc;

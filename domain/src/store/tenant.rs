@@ -1,4 +1,5 @@
-//! The scope of a workspace. Only this file compares the workspace of a row.
+//! The scope of a workspace. Only this file compares the workspace of a row, except SQL text, which names the column
+//! itself.
 //!
 //! A lookup by the id of a caller is always `Entity::find_by_id(id).of_workspace(workspace_id)`, so the id of another
 //! workspace is an unknown id. Every entity with a column `workspace_id` is a [`Tenant`].

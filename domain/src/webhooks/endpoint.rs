@@ -47,7 +47,7 @@ pub struct Endpoint {
     pub create_time: Millis,
     pub update_time: Millis,
     pub sequence: i64,
-    /// The token that the endpoint belongs to. The endpoint is disabled when the token ends.
+    /// The token or person that the endpoint belongs to. The endpoint is disabled when that ends.
     #[serde(default)]
     pub api_token_id: Option<String>,
 }

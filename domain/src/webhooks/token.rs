@@ -1,4 +1,5 @@
-//! The API token of an endpoint: the token that last set its URL. The endpoint is disabled when the token ends.
+//! The API token or the person of an endpoint: the caller who last set its URL. The endpoint is disabled when the token
+//! ends, or when the person is removed, disabled or no longer owner.
 
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 
@@ -26,14 +27,14 @@ pub(super) async fn check(tx: &Tx, row: &Model, now: Millis) -> Result<bool> {
     Ok(false)
 }
 
-/// Assigns an endpoint to the caller's token, and limits its scopes to the scopes of both tokens.
+/// Assigns an endpoint to the caller's token or person, and limits its scopes to the scopes of both.
 pub(super) fn assign(row: &mut Model, caller: &Caller) -> Result<()> {
     narrow(row, &caller.scopes)?;
     row.token_id = Some(caller.creator_id().to_owned());
     Ok(())
 }
 
-/// Assigns an endpoint to the caller's token if its own token has ended.
+/// Assigns an endpoint to the caller's token or person if its own has ended.
 pub(super) async fn assign_if_ended(tx: &Tx, row: &mut Model, caller: &Caller, now: Millis) -> Result<()> {
     match &row.token_id {
         Some(token_id) if !links::is_live(tx, token_id, now).await? => assign(row, caller),
@@ -41,7 +42,7 @@ pub(super) async fn assign_if_ended(tx: &Tx, row: &mut Model, caller: &Caller, n
     }
 }
 
-/// Disables all endpoints of a revoked token.
+/// Disables all endpoints of a token or person that has ended.
 pub(crate) async fn disable_all_of(tx: &Tx, token_id: &str) -> Result<()> {
     if failpoints::disables("endpoints") {
         return Ok(());

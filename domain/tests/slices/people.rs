@@ -2,6 +2,7 @@
 
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use totp_rs::{Builder, Secret, Totp};
+use vintedbot_domain::events::Kind;
 use vintedbot_domain::identity::operator::{self, NewUser};
 use vintedbot_domain::identity::{
     self, Access, Caller, Client, NewInvitation, NewToken, Password, Registration, Role, Scope, SignIn,
@@ -133,7 +134,7 @@ async fn first_person_becomes_owner_of_the_existing_workspace() {
 }
 
 #[tokio::test]
-async fn open_registration_creates_a_workspace_and_hides_known_addresses() {
+async fn open_registration_hides_known_addresses() {
     let mut world = World::new().await;
     user(&world, "anna@example.com", Role::Owner).await;
     with_people(&mut world, |people| {
@@ -179,7 +180,7 @@ async fn unusable_registration_lists_all_violations() {
 }
 
 #[tokio::test]
-async fn failed_sign_ins_are_limited_alike_for_known_and_unknown_people() {
+async fn failed_sign_ins_of_unknown_people_are_limited_too() {
     let mut world = World::new().await;
     with_people(&mut world, |people| people.failures_per_account = 3);
     user(&world, "anna@example.com", Role::Owner).await;
@@ -245,7 +246,7 @@ async fn access_token_ends_with_its_time_and_its_session() {
 }
 
 #[tokio::test]
-async fn predecessor_of_a_refresh_token_gets_the_same_tokens_for_30_seconds() {
+async fn predecessor_token_gets_the_same_tokens_for_30_seconds() {
     let world = World::new().await;
     user(&world, "anna@example.com", Role::Owner).await;
     let (signed_in, _) = sign_in(&world, "anna@example.com").await;
@@ -554,7 +555,6 @@ async fn last_owner_can_neither_leave_nor_step_down() {
     let context = &world.context;
     for refused in [
         identity::leave_workspace(context, &anna, password(PASSWORD)).await,
-        identity::delete_user(context, &anna, &anna_id).await,
         identity::update_user(context, &anna, &anna_id, Role::Member)
             .await
             .map(drop),
@@ -743,4 +743,177 @@ async fn second_account_on_a_site_needs_an_acknowledgement() {
         .await
         .expect("is acknowledged");
     create(new(Mode::Manual, true)).await.expect("is acknowledged");
+}
+
+#[tokio::test]
+async fn call_that_outlives_its_callers_role_is_refused() {
+    let mut world = World::new().await;
+    with_people(&mut world, |people| {
+        people.registration = settings::Registration::Invitation;
+    });
+    user(&world, "anna@example.com", Role::Owner).await;
+    let ben_id = user(&world, "ben@example.com", Role::Owner).await;
+    let (_, anna) = sign_in(&world, "anna@example.com").await;
+    let (_, ben) = sign_in(&world, "ben@example.com").await;
+    let token = invite(&world, &ben, "carl@example.com", Role::Owner).await;
+    let context = &world.context;
+    identity::update_user(context, &anna, &ben_id, Role::Viewer)
+        .await
+        .expect("demotes");
+    let promoted = identity::update_user(context, &ben, &ben_id, Role::Owner).await;
+    assert_eq!(reason(promoted), Some(Reason::TokenInvalid));
+    let anna_id = anna.person().expect("a person").user_id.clone();
+    let deleted = identity::delete_user(context, &ben, &anna_id).await;
+    assert_eq!(reason(deleted), Some(Reason::TokenInvalid));
+    let new = NewInvitation {
+        email: "dora@example.com".to_owned(),
+        role: Some(Role::Owner),
+        request_id: None,
+    };
+    let invited = identity::create_invitation(context, &ben, new).await.map(drop);
+    assert_eq!(reason(invited), Some(Reason::TokenInvalid));
+    let with = Registration {
+        invitation_token: token,
+        ..registration("carl@example.com")
+    };
+    let accepted = register(&world, with).await;
+    assert_eq!(
+        reason(accepted),
+        Some(Reason::InvitationInvalid),
+        "it ended with the role"
+    );
+}
+
+#[tokio::test]
+async fn only_one_person_is_the_first() {
+    let world = World::new().await;
+    let mut tokens = Vec::new();
+    for email in ["anna@example.com", "evil@example.com"] {
+        assert!(
+            register(&world, registration(email))
+                .await
+                .expect("nobody is first yet")
+        );
+        tokens.push(token_in(&world.mails.next().await.text, "vbm_"));
+    }
+    let context = &world.context;
+    let verify = |token: String| async move { identity::verify_email(context, &client(), &token).await };
+    verify(tokens.remove(0)).await.expect("is the first");
+    assert_eq!(reason(verify(tokens.remove(0)).await), Some(Reason::LinkInvalid));
+}
+
+#[tokio::test]
+async fn workspace_with_accounts_is_not_given_to_the_first_comer() {
+    let (world, _) = World::with_account().await;
+    let refused = register(&world, registration("anna@example.com")).await;
+    assert_eq!(reason(refused), Some(Reason::RegistrationClosed));
+}
+
+#[tokio::test]
+async fn registration_of_a_stranger_does_not_void_ones_own() {
+    let mut world = World::new().await;
+    with_people(&mut world, |people| {
+        people.registration = settings::Registration::Open;
+    });
+    register(&world, registration("anna@example.com"))
+        .await
+        .expect("mails");
+    let own = token_in(&world.mails.next().await.text, "vbm_");
+    let strange = Registration {
+        password: password(OTHER),
+        ..registration("anna@example.com")
+    };
+    register(&world, strange).await.expect("mails");
+    world.mails.next().await;
+    identity::verify_email(&world.context, &client(), &own)
+        .await
+        .expect("verifies");
+    sign_in(&world, "anna@example.com").await;
+}
+
+#[tokio::test]
+async fn right_password_does_not_clear_the_count_of_codes() {
+    let mut world = World::new().await;
+    with_people(&mut world, |people| people.failures_per_account = 4);
+    user(&world, "anna@example.com", Role::Owner).await;
+    let (_, anna) = sign_in(&world, "anna@example.com").await;
+    let context = &world.context;
+    let enrollment = identity::enroll_second_factor(context, &anna, password(PASSWORD))
+        .await
+        .expect("a secret");
+    let now = u64::try_from(context.clock.now() / 1_000).expect("a time");
+    let code = totp(&enrollment.secret).generate(now).to_string();
+    identity::confirm_second_factor(context, &anna, &code)
+        .await
+        .expect("enables");
+    for _ in 0..4 {
+        let wrong = identity::disable_second_factor(context, &anna, password(PASSWORD), "000000").await;
+        assert_eq!(reason(wrong), Some(Reason::SecondFactorInvalid));
+    }
+    let limited = identity::disable_second_factor(context, &anna, password(PASSWORD), "000000").await;
+    assert_eq!(reason(limited), Some(Reason::RateLimited));
+    let limited = try_sign_in(&world, "anna@example.com", PASSWORD, "000000").await;
+    assert_eq!(reason(limited), Some(Reason::RateLimited));
+}
+
+#[tokio::test]
+async fn old_mailbox_cannot_reset_after_a_change_of_address() {
+    let world = World::new().await;
+    user(&world, "anna@example.com", Role::Owner).await;
+    let (_, anna) = sign_in(&world, "anna@example.com").await;
+    let context = &world.context;
+    identity::request_password_reset(context, &client(), "anna@example.com")
+        .await
+        .expect("mails");
+    let old = token_in(&world.mails.next().await.text, "vbm_");
+    identity::change_email(context, &anna, "anna@example.org", password(PASSWORD))
+        .await
+        .expect("mails");
+    let token = token_in(&world.mails.next().await.text, "vbm_");
+    identity::verify_email(context, &client(), &token)
+        .await
+        .expect("changes");
+    let late = identity::reset_password(context, &client(), &old, password(OTHER)).await;
+    assert_eq!(reason(late), Some(Reason::LinkInvalid));
+}
+
+#[tokio::test]
+async fn events_of_a_deleted_person_lose_their_content() {
+    let world = World::new().await;
+    user(&world, "anna@example.com", Role::Owner).await;
+    let ben_id = user(&world, "ben@example.com", Role::Member).await;
+    let (_, anna) = sign_in(&world, "anna@example.com").await;
+    sign_in(&world, "ben@example.com").await;
+    identity::delete_user(&world.context, &anna, &ben_id)
+        .await
+        .expect("deletes");
+    for event in world.events().await {
+        assert!(!event.payload.contains("ben@example.com"), "{event:?}");
+        assert!(!event.payload.contains("192.0.2.7"), "{event:?}");
+    }
+}
+
+#[tokio::test]
+async fn oldest_sessions_end_beyond_a_thousand() {
+    let world = World::new().await;
+    user(&world, "anna@example.com", Role::Owner).await;
+    let (_, first) = sign_in(&world, "anna@example.com").await;
+    let numbers: Vec<_> = (1..1_000).map(|number| format!("({number})")).collect();
+    let copies = format!(
+        "INSERT INTO user_sessions SELECT 'copy ' || column1, workspace_id, user_id, device, address, generation, \
+         rotate_time, create_time + column1, last_use_time, expire_time, revoke_time, 0 FROM user_sessions, \
+         (VALUES {})",
+        numbers.join(", ")
+    );
+    let written = world.context.store.writer().execute_unprepared(&copies).await;
+    written.expect("copies the session");
+    world.clock.advance(2_000);
+    let (_, last) = sign_in(&world, "anna@example.com").await;
+    assert!(!identity::is_live(&world.context, &first).await.expect("answers"));
+    assert!(identity::is_live(&world.context, &last).await.expect("answers"));
+    let ended = world.events().await.into_iter();
+    assert_eq!(
+        ended.filter(|event| event.kind == Kind::UserSessionEnded).count(),
+        1
+    );
 }

@@ -120,8 +120,8 @@ pub async fn watch(
     Ok(Response::new(Box::pin(stream)))
 }
 
-/// Refuses a caller whose token was revoked or whose session has ended. That may have happened between the check and the
-/// subscription, so its event may have been missed.
+/// Refuses a caller whose token was revoked or whose session has ended between the check and the subscription. The
+/// stream would have missed that event.
 async fn refuse_revoked(state: &ServerState, caller: &Caller) -> Result<(), Problem> {
     if identity::is_live(&state.context, caller).await? {
         Ok(())
@@ -246,6 +246,10 @@ impl Watcher {
                 return Ok(message);
             }
             self.check_end()?;
+            if !matches!(self.stage, Stage::Live) {
+                // A stream that is far behind would reach the event of the revocation only at the end.
+                refuse_revoked(&self.state, &self.caller).await?;
+            }
             match &mut self.stage {
                 Stage::Snapshot(snapshot) => {
                     let signer = Signer::new(&self.state.context, &self.call);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 use vintedbot_domain::Context;
 use vintedbot_domain::identity::operator::{self, NewUser};
-use vintedbot_domain::identity::{Password, Role};
+use vintedbot_domain::identity::{Password, Role, User};
 
 use crate::commands::user::random_password;
 use crate::config::Config;
@@ -14,7 +14,8 @@ use crate::instance;
 /// The address of the demo person.
 pub const DEMO_EMAIL: &str = "demo@example.com";
 
-/// Creates the demo person if the instance has no people. Returns the file with the password, if there is one.
+/// Creates the demo person if the instance has no people. Returns the file with the password, if the demo person can sign
+/// in.
 pub async fn demo_person(config: &Config, context: &Context, workspace_id: &str) -> Result<Option<PathBuf>> {
     let file = config.data_dir.join("demo-password");
     if operator::list_users(context).await?.is_empty() {
@@ -30,5 +31,7 @@ pub async fn demo_person(config: &Config, context: &Context, workspace_id: &str)
         };
         operator::create_user(context, new).await?;
     }
-    Ok(file.exists().then_some(file))
+    let people = operator::list_users(context).await?;
+    let can_sign_in = |user: &User| user.email == DEMO_EMAIL && user.disable_time.is_none();
+    Ok((people.iter().any(can_sign_in) && file.exists()).then_some(file))
 }

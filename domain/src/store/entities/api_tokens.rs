@@ -16,7 +16,7 @@ pub struct Model {
     pub last_use_time: Option<i64>,
     pub revoke_time: Option<i64>,
     pub sequence: i64,
-    /// The token that created this one.
+    /// The token or person that created this one.
     pub parent_id: Option<String>,
     /// The token that replaced this one when it was revoked.
     pub successor_id: Option<String>,

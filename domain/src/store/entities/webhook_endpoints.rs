@@ -30,7 +30,7 @@ pub struct Model {
     pub create_time: i64,
     pub update_time: i64,
     pub sequence: i64,
-    /// The token that the endpoint belongs to. `None`: the endpoint was created before endpoints had a token.
+    /// The token or person that the endpoint belongs to. `None`: the endpoint was created before endpoints had a token.
     pub token_id: Option<String>,
     /// The query of the URL, sealed. `None`: there is no query.
     pub sealed_query: Option<String>,
