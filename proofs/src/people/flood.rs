@@ -47,7 +47,11 @@ pub async fn measure(stage: &Stage, judges_time: bool) -> Result<Measured> {
     let mut times = calling.await??;
     times.sort_unstable();
     let p99 = percentile(&times, 0.99);
-    let bar = if judges_time { RISE_BAR_KIB } else { RISE_BAR_DEBUG_KIB };
+    let bar = if judges_time {
+        RISE_BAR_KIB
+    } else {
+        RISE_BAR_DEBUG_KIB
+    };
     let rise = peak_kib(pid)?.saturating_sub(before);
     Ok(Measured {
         line: format!(

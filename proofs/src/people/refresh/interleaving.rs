@@ -114,8 +114,8 @@ impl Session {
         Ok(())
     }
 
-    /// Makes simultaneous calls with the client's newest token. All answers must contain the same tokens. `next` contains
-    /// those of earlier calls with this token.
+    /// Makes simultaneous calls with the client's newest token. All answers must contain the same tokens. `next`
+    /// contains the tokens that earlier calls with this token returned.
     async fn call(&mut self, count: usize, next: &mut Option<Pair>) -> Result<(), Harm> {
         let token = self.newest().refresh.clone();
         let calls = (0..count).map(|_| {

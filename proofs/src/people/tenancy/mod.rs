@@ -1,9 +1,9 @@
 //! Calls every method that takes an id with the ids of another workspace.
 //!
 //! The instance has two workspaces, each with one resource of every type. The caller belongs to the second one. Each id
-//! field of each method gets an unknown id, then each id of the first workspace. The answers must be equal, and no row of
-//! the first workspace may change. On PostgreSQL the database has row-level security too, which alone has to hold if the
-//! rule `tenant` is disabled.
+//! field of each method gets an unknown id, then each id of the first workspace. The answers must be equal, and no row
+//! of the first workspace may change. PostgreSQL runs with row-level security, which must suffice if the rule `tenant`
+//! is disabled.
 //!
 //! [`request`] finds the methods and fields in the contract. A new method needs an entry there only if its request has
 //! other required fields, or if it does not answer NOT_FOUND.
@@ -157,6 +157,7 @@ impl Stage {
             ("BROWSER_PACING", "0ms"),
             ("SYNC_NOW_PER_MINUTE", "1000"),
             ("PUBLISH_PER_MINUTE", "1000"),
+            ("PEOPLE_REGISTRATION", "invitation"),
             ("WEBHOOK_ALLOWED_NETWORKS", "127.0.0.0/8"),
         ];
         let settings: Vec<_> = [&SETTINGS[..], &own[..], settings]
