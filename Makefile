@@ -28,11 +28,11 @@ build = cargo build --profile $(1) $(addprefix --bin ,$(2))
 folder = target/$(if $(filter dev,$(1)),debug,$(1))
 # Most tests wait rather than compute, so each core gets two slots. A test with a browser takes both.
 TEST := cargo $(shell command -v cargo-nextest >/dev/null && echo nextest run -j $$((2 * $$(nproc))) || echo test) --no-fail-fast
-# The parts of `make test`, in this order. Each part is a target `test-…`. Those that are joined by + run together.
-PARTS := lint unit build integration docs typescript faults+browser attack crash+chaos sim people+sim-postgres streams+load
+# The parts of `make test`, in this order. Each part is a target `test-…`.
+PARTS := lint unit build integration docs typescript faults attack people crash chaos sim sim-postgres streams load browser
 
 .PHONY: help run demo check build test lint audit generate faults attack people crash browser chaos sim streams load bench release compiler node \
-	chromium screen postgres redis haproxy faketime tools $(addprefix test-,$(subst +, ,$(PARTS)))
+	chromium screen postgres redis haproxy faketime tools $(addprefix test-,$(PARTS))
 
 help: ## Prints this list.
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  make %-9s %s\n' "$$name" "$$text"; done
