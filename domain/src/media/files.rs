@@ -18,6 +18,9 @@ use super::pipeline;
 use crate::clock::Millis;
 use crate::private;
 
+/// The attempts to write a file whose folder disappears at the same time.
+const PUT_ATTEMPTS: u32 = 10;
+
 /// Why a file could not be stored or read.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -142,13 +145,23 @@ impl PhotoFiles {
     /// [`Error::StorageFull`], [`Error::BadKey`], [`Error::Unreachable`], [`Error::Storage`]. After an error, an
     /// existing file is unchanged.
     pub async fn put(&self, key: &str, bytes: Bytes) -> Result<(), Error> {
-        let put = self.store.put(&path(key)?, bytes.into()).await;
-        put.map_err(|error| match error {
-            // The file need not exist yet, so the bucket is missing.
-            object_store::Error::NotFound { .. } if self.is_remote => Error::Unreachable(error),
-            error => failed(self.is_remote, error),
-        })?;
-        Ok(())
+        let path = path(key)?;
+        let mut attempt = 1;
+        loop {
+            let error = match self.store.put(&path, bytes.clone().into()).await {
+                Ok(_) => return Ok(()),
+                Err(error) => error,
+            };
+            match error {
+                // The file need not exist yet, so the bucket is missing.
+                object_store::Error::NotFound { .. } if self.is_remote => {
+                    return Err(Error::Unreachable(error));
+                }
+                // A concurrent deletion removed the folder, which was empty, before the file was in it.
+                error if attempt < PUT_ATTEMPTS && is_missing(&error) => attempt += 1,
+                error => return Err(failed(self.is_remote, error)),
+            }
+        }
     }
 
     /// Reads a whole file.
@@ -286,6 +299,21 @@ fn failed(is_remote: bool, error: object_store::Error) -> Error {
         cause = error.source();
     }
     Error::Storage(error)
+}
+
+/// Returns whether the cause of an error is a file or folder of this machine that is missing.
+fn is_missing(error: &object_store::Error) -> bool {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if error
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|error| error.kind() == std::io::ErrorKind::NotFound)
+        {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 use std::path::Path as FsPath;
 use std::process::Command;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::TryStreamExt as _;
@@ -145,4 +146,26 @@ async fn full_disk_is_reported_and_leaves_no_partial_file() {
         .put("pages/2/text", Bytes::from(vec![2; 100_000]))
         .await
         .expect("there is room again");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn file_is_stored_while_its_folder_becomes_empty() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let files = Arc::new(PhotoFiles::open(folder.path()).expect("opens"));
+    let writers = (0..4).map(|number| {
+        let files = Arc::clone(&files);
+        tokio::spawn(async move {
+            let key = format!("photos/ab/{number}.jpg");
+            for _ in 0..300 {
+                files
+                    .put(&key, Bytes::from_static(b"bytes"))
+                    .await
+                    .expect("is stored");
+                files.delete(&key).await.expect("is deleted");
+            }
+        })
+    });
+    for writer in writers.collect::<Vec<_>>() {
+        writer.await.expect("ends");
+    }
 }
