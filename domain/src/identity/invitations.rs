@@ -1,13 +1,11 @@
 //! `CreateInvitation`, `ListInvitations`, `DeleteInvitation`.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures::FutureExt;
 use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use super::{Caller, Mail, Role, attempts, email, links, registration};
+use super::{Caller, Mail, Role, attempts, email, links, registration, secret};
 use crate::clock::Millis;
 use crate::keys::sha256_hex;
 use crate::paging::{self, Order, Page, PageQuery, PageRequest, Position};
@@ -95,8 +93,7 @@ pub async fn create_invitation(
         ));
     }
     let counters = attempts::of_mail_by(&caller.workspace_id, &new.email);
-    let random = Zeroizing::new(context.ids.secret());
-    let token = Zeroizing::new(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(*random)));
+    let token = secret::random_token(&*context.ids, PREFIX);
     let hash = sha256_hex(token.as_bytes());
     let (workspace_id, inviter_id) = (caller.workspace_id.clone(), caller.person()?.user_id.clone());
     let caller = caller.clone();

@@ -1,15 +1,13 @@
 //! Mailed tokens, which work once: for the verification of an address and the reset of a password.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures::FutureExt;
 use sea_orm::{ColumnTrait, DeriveActiveEnum, EntityTrait, EnumIter, IntoActiveModel, QueryFilter};
 use zeroize::Zeroizing;
 
+use super::secret;
 use crate::clock::Millis;
 use crate::keys::sha256_hex;
 use crate::store::entities::mail_tokens::{Column, Entity, Model};
-use crate::store::entities::users;
 use crate::store::{Store, Tx};
 use crate::{Context, Error, Reason, Result};
 
@@ -37,8 +35,7 @@ pub(super) async fn create(
     email: &str,
     payload: String,
 ) -> Result<Zeroizing<String>> {
-    let random = Zeroizing::new(context.ids.secret());
-    let token = Zeroizing::new(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(*random)));
+    let token = secret::random_token(&*context.ids, PREFIX);
     let lifetime = match purpose {
         Purpose::Register => LONG,
         Purpose::ChangeEmail | Purpose::ResetPassword => SHORT,
@@ -94,12 +91,6 @@ pub(super) async fn forget(tx: &Tx, user_id: &str) -> Result<()> {
     let of_user = Entity::delete_many().filter(Column::UserId.eq(user_id));
     of_user.exec(tx).await?;
     Ok(())
-}
-
-/// Returns whether an address has a person.
-pub(super) async fn is_taken(context: &Context, email: &str) -> Result<bool> {
-    let user = users::Entity::find().filter(users::Column::Email.eq(email));
-    Ok(user.one(context.store.reader()).await?.is_some())
 }
 
 /// Removes expired tokens.

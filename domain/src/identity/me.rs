@@ -181,7 +181,7 @@ pub async fn change_email(
         String::new(),
     )
     .await?;
-    if store::of_all_workspaces(mail_tokens::is_taken(context, &address)).await? {
+    if store::of_all_workspaces(user::is_taken(context.store.reader(), &address)).await? {
         return Ok(());
     }
     let link = context.people.link("verify-email", &token);

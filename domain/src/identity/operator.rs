@@ -57,7 +57,7 @@ pub async fn create_user(context: &Context, new: NewUser) -> Result<User> {
                 if workspace.is_none() {
                     return Err(Error::not_found("workspace", &person.workspace_id));
                 }
-                if registration::is_taken(tx, &person.email).await? {
+                if user::is_taken(tx, &person.email).await? {
                     return Err(registration::taken());
                 }
                 user::create(tx, person).await

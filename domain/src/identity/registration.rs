@@ -1,7 +1,7 @@
 //! `Register`, `VerifyEmail`.
 
 use futures::FutureExt;
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder};
+use sea_orm::{ConnectionTrait, EntityTrait, PaginatorTrait, QueryOrder};
 use serde::{Deserialize, Serialize};
 use vintedbot_marketplace::text;
 
@@ -126,7 +126,7 @@ async fn accept_invitation(
             async move {
                 user::lock_creations(tx).await?;
                 let invitation = invitations::redeem(tx, &token, &email).await?;
-                if is_taken(tx, &email).await? {
+                if user::is_taken(tx, &email).await? {
                     return Err(taken());
                 }
                 let new = NewPerson {
@@ -146,7 +146,7 @@ async fn accept_invitation(
 
 /// The mail contains nothing that a stranger wrote, so that the server cannot be used to send messages.
 async fn mail(context: &Context, to: String, pending: &Pending) -> Result<()> {
-    let mail = if mail_tokens::is_taken(context, &to).await? {
+    let mail = if user::is_taken(context.store.reader(), &to).await? {
         Mail {
             to,
             subject: "You already have an account".to_owned(),
@@ -190,7 +190,7 @@ pub async fn verify_email(context: &Context, client: &Client, token: &str) -> Re
                 user::lock_creations(tx).await?;
                 let link =
                     mail_tokens::redeem(tx, &token, &[Purpose::Register, Purpose::ChangeEmail]).await?;
-                if is_taken(tx, &link.email).await? {
+                if user::is_taken(tx, &link.email).await? {
                     return Err(mail_tokens::invalid());
                 }
                 let address = link.email.clone();
@@ -267,12 +267,6 @@ pub(crate) async fn first_workspace(connection: &impl ConnectionTrait) -> Result
         .one(connection)
         .await?;
     Ok(first.map(|workspace| workspace.id))
-}
-
-/// Returns whether an address has a person.
-pub(super) async fn is_taken(tx: &Tx, email: &str) -> Result<bool> {
-    let found = users::Entity::find().filter(users::Column::Email.eq(email));
-    Ok(found.one(tx).await?.is_some())
 }
 
 pub(super) fn taken() -> Error {

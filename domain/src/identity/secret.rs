@@ -60,6 +60,12 @@ impl Secret {
     }
 }
 
+/// Returns a random token that works once, such as one in a mail.
+pub(super) fn random_token(ids: &dyn Ids, prefix: &str) -> Zeroizing<String> {
+    let random = Zeroizing::new(ids.secret());
+    Zeroizing::new(format!("{prefix}{}", URL_SAFE_NO_PAD.encode(*random)))
+}
+
 fn checksum(text: &str) -> String {
     let hash = Sha256::digest(text);
     let mut sum = URL_SAFE_NO_PAD.encode(hash);

@@ -1,6 +1,6 @@
 //! The user resource.
 
-use sea_orm::{ActiveModelTrait, EntityTrait, IntoActiveModel};
+use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter};
 use serde::{Deserialize, Serialize};
 use vintedbot_marketplace::text;
 
@@ -128,4 +128,10 @@ pub(super) fn check_name(field: &str, name: &str) -> Option<Violation> {
             format!("must have 1 to {NAME_MAX} characters, none of them a control character"),
         )
     })
+}
+
+/// Returns whether an address has a person.
+pub(super) async fn is_taken(connection: &impl ConnectionTrait, email: &str) -> Result<bool> {
+    let found = users::Entity::find().filter(users::Column::Email.eq(email));
+    Ok(found.one(connection).await?.is_some())
 }
