@@ -2693,8 +2693,8 @@ pub struct CreateInvitationResponse {
     /// The new invitation.
     #[prost(message, optional, tag = "1")]
     pub invitation: ::core::option::Option<Invitation>,
-    /// The token for Register, which works once. Empty in the response to a repeated `request_id`, and if the server sends
-    /// mail: then only the mail contains it, so that whoever has it has the mailbox.
+    /// The token for Register, which works once. Empty in the response to a repeated `request_id`. Also empty if the
+    /// server sends mail: only the mail then contains the token, which proves that its holder can read the mailbox.
     #[prost(string, tag = "2")]
     pub invitation_token: ::prost::alloc::string::String,
 }
@@ -6644,7 +6644,7 @@ pub struct SnippetSegment {
 /// One result of InboxService.Search.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct SearchResult {
-    /// What matched the query.
+    /// The part of the data that matches the query.
     #[prost(enumeration = "search_result::Kind", tag = "1")]
     pub kind: i32,
     /// UUID of the account. Empty for KIND_PERSON, because a person can write to several accounts.
@@ -6669,7 +6669,7 @@ pub struct SearchResult {
 }
 /// Nested message and enum types in `SearchResult`.
 pub mod search_result {
-    /// What matched the query.
+    /// The part of the data that matches the query.
     #[derive(
         Clone,
         Copy,
@@ -7993,7 +7993,7 @@ pub struct ResolveReplyRequest {
     /// The idempotency key, a UUID. Without it, a retry can fail with REPLY_STATE_INVALID.
     #[prost(string, tag = "4")]
     pub request_id: ::prost::alloc::string::String,
-    /// What the person saw on the site. Required.
+    /// The outcome that the person saw on the site. Required.
     #[prost(oneof = "resolve_reply_request::Outcome", tags = "2, 3")]
     pub outcome: ::core::option::Option<resolve_reply_request::Outcome>,
 }
@@ -8010,7 +8010,7 @@ pub mod resolve_reply_request {
     /// The reply was not sent.
     #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
     pub struct NotSent {}
-    /// What the person saw on the site. Required.
+    /// The outcome that the person saw on the site. Required.
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
     pub enum Outcome {
         /// The reply was sent.
@@ -11119,7 +11119,7 @@ pub struct Violation {
     /// "listing.photo_ids\[3\]". In a response about a stored listing, the path within the listing: "title".
     #[prost(string, tag = "1")]
     pub field: ::prost::alloc::string::String,
-    /// What is wrong and what is expected, in English, for people.
+    /// The problem and the allowed values, in English, for people.
     #[prost(string, tag = "2")]
     pub description: ::prost::alloc::string::String,
     /// The kind of error, for client code.
@@ -11385,7 +11385,7 @@ pub mod listing {
 pub struct ListingInput {
     /// The title, at most 100 characters, of which most must not be capitals. Some markets accept no emoji in it. In this
     /// API, a text is stored in Unicode normalization form C with line feeds as line breaks, and a character is a grapheme
-    /// cluster: what a person sees as one sign.
+    /// cluster, which people see as one sign.
     #[prost(string, tag = "1")]
     pub title: ::prost::alloc::string::String,
     /// The description, at most 2,000 characters.
@@ -12656,7 +12656,7 @@ pub struct PublishJob {
     /// The sequence of this resource's last change in the workspace's event log.
     #[prost(uint64, tag = "28")]
     pub sequence: u64,
-    /// What the job does on the marketplace.
+    /// The kind of change that the job makes on the marketplace.
     #[prost(enumeration = "publish_job::Kind", tag = "29")]
     pub kind: i32,
     /// The time for which the publication is scheduled. Absent if the job is published as soon as it is confirmed.
@@ -12870,7 +12870,7 @@ pub mod publish_job {
             }
         }
     }
-    /// What a job does on the marketplace.
+    /// The kind of change that a job makes on the marketplace.
     #[derive(
         Clone,
         Copy,
@@ -12954,7 +12954,7 @@ pub struct PublishStep {
     /// The outcome.
     #[prost(enumeration = "publish_step::Outcome", tag = "4")]
     pub outcome: i32,
-    /// What happened, in English. Empty if there are no details.
+    /// The details, in English. Empty if there are no details.
     #[prost(string, tag = "5")]
     pub message: ::prost::alloc::string::String,
     /// When the step was recorded.
@@ -13124,7 +13124,7 @@ pub mod confirm_publish_response {
     /// One check that a real confirmation must pass.
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
     pub struct Check {
-        /// What is checked.
+        /// The subject of the check.
         #[prost(enumeration = "check::Kind", tag = "1")]
         pub kind: i32,
         /// Whether the check passes now.
@@ -13142,7 +13142,7 @@ pub mod confirm_publish_response {
     }
     /// Nested message and enum types in `Check`.
     pub mod check {
-        /// What is checked.
+        /// The subject of a check.
         #[derive(
             Clone,
             Copy,
@@ -13294,7 +13294,7 @@ pub struct ResolvePublishJobRequest {
     /// The idempotency key, a UUID. Without it, a retry fails with JOB_STATE_INVALID.
     #[prost(string, tag = "4")]
     pub request_id: ::prost::alloc::string::String,
-    /// What the person saw on the site. Required.
+    /// The outcome that the person saw on the site. Required.
     #[prost(oneof = "resolve_publish_job_request::Outcome", tags = "2, 3")]
     pub outcome: ::core::option::Option<resolve_publish_job_request::Outcome>,
 }
@@ -13311,7 +13311,7 @@ pub mod resolve_publish_job_request {
     /// The item was not published, or the change was not made.
     #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
     pub struct NotPublished {}
-    /// What the person saw on the site. Required.
+    /// The outcome that the person saw on the site. Required.
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
     pub enum Outcome {
         /// The item is on the site, or the change was made.

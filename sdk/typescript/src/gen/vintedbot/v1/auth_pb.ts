@@ -1367,8 +1367,8 @@ export type CreateInvitationResponse = Message<"vintedbot.v1.CreateInvitationRes
   invitation?: Invitation | undefined;
 
   /**
-   * The token for Register, which works once. Empty in the response to a repeated `request_id`, and if the server sends
-   * mail: then only the mail contains it, so that whoever has it has the mailbox.
+   * The token for Register, which works once. Empty in the response to a repeated `request_id`. Also empty if the
+   * server sends mail: only the mail then contains the token, which proves that its holder can read the mailbox.
    *
    * @generated from field: string invitation_token = 2;
    */

@@ -2561,7 +2561,7 @@ export type ResolveReplyRequest = Message$1<"vintedbot.v1.ResolveReplyRequest"> 
   id: string;
 
   /**
-   * What the person saw on the site. Required.
+   * The outcome that the person saw on the site. Required.
    *
    * @generated from oneof vintedbot.v1.ResolveReplyRequest.outcome
    */

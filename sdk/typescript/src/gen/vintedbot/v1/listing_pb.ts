@@ -358,7 +358,7 @@ export type ListingInput = Message<"vintedbot.v1.ListingInput"> & {
   /**
    * The title, at most 100 characters, of which most must not be capitals. Some markets accept no emoji in it. In this
    * API, a text is stored in Unicode normalization form C with line feeds as line breaks, and a character is a grapheme
-   * cluster: what a person sees as one sign.
+   * cluster, which people see as one sign.
    *
    * @generated from field: string title = 1;
    */

@@ -228,7 +228,7 @@ export type PublishJob = Message<"vintedbot.v1.PublishJob"> & {
   sequence: bigint;
 
   /**
-   * What the job does on the marketplace.
+   * The kind of change that the job makes on the marketplace.
    *
    * @generated from field: vintedbot.v1.PublishJob.Kind kind = 29;
    */
@@ -547,7 +547,7 @@ export const PublishJob_StateSchema: GenEnum<PublishJob_State> = /*@__PURE__*/
   enumDesc(file_vintedbot_v1_publish, 0, 0);
 
 /**
- * What a job does on the marketplace.
+ * The kind of change that a job makes on the marketplace.
  *
  * @generated from enum vintedbot.v1.PublishJob.Kind
  */
@@ -671,7 +671,7 @@ export type PublishStep = Message<"vintedbot.v1.PublishStep"> & {
   outcome: PublishStep_Outcome;
 
   /**
-   * What happened, in English. Empty if there are no details.
+   * The details, in English. Empty if there are no details.
    *
    * @generated from field: string message = 5;
    */
@@ -1001,7 +1001,7 @@ export const ConfirmPublishResponseSchema: GenMessage<ConfirmPublishResponse> = 
  */
 export type ConfirmPublishResponse_Check = Message<"vintedbot.v1.ConfirmPublishResponse.Check"> & {
   /**
-   * What is checked.
+   * The subject of the check.
    *
    * @generated from field: vintedbot.v1.ConfirmPublishResponse.Check.Kind kind = 1;
    */
@@ -1044,7 +1044,7 @@ export const ConfirmPublishResponse_CheckSchema: GenMessage<ConfirmPublishRespon
   messageDesc(file_vintedbot_v1_publish, 7, 0);
 
 /**
- * What is checked.
+ * The subject of a check.
  *
  * @generated from enum vintedbot.v1.ConfirmPublishResponse.Check.Kind
  */
@@ -1345,7 +1345,7 @@ export type ResolvePublishJobRequest = Message<"vintedbot.v1.ResolvePublishJobRe
   id: string;
 
   /**
-   * What the person saw on the site. Required.
+   * The outcome that the person saw on the site. Required.
    *
    * @generated from oneof vintedbot.v1.ResolvePublishJobRequest.outcome
    */

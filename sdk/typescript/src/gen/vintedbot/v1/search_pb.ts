@@ -49,7 +49,7 @@ export const SnippetSegmentSchema: GenMessage<SnippetSegment> = /*@__PURE__*/
  */
 export type SearchResult = Message<"vintedbot.v1.SearchResult"> & {
   /**
-   * What matched the query.
+   * The part of the data that matches the query.
    *
    * @generated from field: vintedbot.v1.SearchResult.Kind kind = 1;
    */
@@ -107,7 +107,7 @@ export const SearchResultSchema: GenMessage<SearchResult> = /*@__PURE__*/
   messageDesc(file_vintedbot_v1_search, 1);
 
 /**
- * What matched the query.
+ * The part of the data that matches the query.
  *
  * @generated from enum vintedbot.v1.SearchResult.Kind
  */

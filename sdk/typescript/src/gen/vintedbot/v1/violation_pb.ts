@@ -27,7 +27,7 @@ export type Violation = Message<"vintedbot.v1.Violation"> & {
   field: string;
 
   /**
-   * What is wrong and what is expected, in English, for people.
+   * The problem and the allowed values, in English, for people.
    *
    * @generated from field: string description = 2;
    */
