@@ -160,7 +160,7 @@ pub async fn beside(config: &Config) -> Result<Store> {
 /// Opens an existing instance without its data folder's lock, for commands that work while the instance runs.
 pub async fn open_beside(config: &Config) -> Result<(Context, Started)> {
     let store = beside(config).await?;
-    let started = instance::running(&store).await?;
+    let started = instance::load(&store).await?;
     let context = context(config, config.settings(), store, &started, true).await?;
     Ok((context, started))
 }

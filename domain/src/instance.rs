@@ -207,7 +207,7 @@ pub async fn is_here(store: &Store) -> Result<()> {
 ///
 /// # Errors
 /// `Setup` if the database has no instance, or the instance no workspace.
-pub async fn running(store: &Store) -> Result<Started> {
+pub async fn load(store: &Store) -> Result<Started> {
     let row = instance::Entity::find().one(store.reader()).await?;
     let row = row.ok_or_else(no_instance)?;
     let workspace_id = identity::first_workspace(store.reader()).await?;

@@ -47,13 +47,14 @@ pub struct People {
     /// How long a session lasts after its last refresh.
     #[serde(rename = "session_ttl", with = "duration")]
     pub session_ms: Millis,
-    /// Failed attempts in 15 minutes after which further attempts for one person are refused.
+    /// Failed attempts in 15 minutes after which further attempts for one person from one IP address are refused.
     pub failures_per_account: i64,
-    /// Failed attempts in 15 minutes after which further attempts from one IP address are refused.
+    /// Failed attempts in 15 minutes after which further attempts from one IP address, or for one person from all
+    /// addresses, are refused.
     pub failures_per_address: i64,
 }
 
-/// Who may register. The first person of an instance always may.
+/// Who may register. On an instance without people and accounts, the first person always may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Registration {

@@ -11,16 +11,16 @@ use axum::response::Response;
 use http::HeaderMap;
 use tonic::Status;
 use vintedbot_domain::clock::{Millis, rfc3339};
-use vintedbot_domain::identity::{self, Access, Caller, Role, Scope, Scopes};
+use vintedbot_domain::identity::{self, Access, Caller, Scope, Scopes};
 use vintedbot_domain::{Error, Reason, store};
 use vintedbot_proto::authorization::{METHODS, Method};
-use vintedbot_proto::v1;
 
 use crate::calls::Call;
 use crate::connections::{Activity, hold};
-use crate::cookies;
+use crate::convert::user;
 use crate::errors::Problem;
 use crate::state::ServerState;
+use crate::{client, cookies};
 
 /// Services that need no credential.
 const OPEN: [&str; 3] = [
@@ -32,7 +32,7 @@ const OPEN: [&str; 3] = [
 /// The wait before a refused call may be retried: most calls take less.
 const RETRY_MS: Millis = 1_000;
 
-/// Who may call a method.
+/// The authorization of a method.
 enum Rule {
     Public,
     Restricted(Access),
@@ -58,16 +58,10 @@ fn rule(method: &Method) -> Option<Rule> {
             (scopes.collect::<Option<Scopes>>()?, false)
         }
     };
-    let role = match method.role {
-        v1::Role::Unspecified => return None,
-        v1::Role::Viewer => Role::Viewer,
-        v1::Role::Member => Role::Member,
-        v1::Role::Owner => Role::Owner,
-    };
     Some(Rule::Restricted(Access {
         scopes,
         people_only,
-        role,
+        role: user::from_role(method.role)?,
     }))
 }
 
@@ -79,7 +73,7 @@ pub async fn authenticate(State(state): State<ServerState>, mut request: Request
     }
     let access = match RULES.get(path) {
         Some(Rule::Restricted(access)) => access,
-        Some(Rule::Public) => return next.run(request).await,
+        Some(Rule::Public) => return run_public(&state, request, next).await,
         None => return Status::unimplemented("").into_http(),
     };
     let caller = match authorized(&state, request.headers(), access).await {
@@ -88,7 +82,7 @@ pub async fn authenticate(State(state): State<ServerState>, mut request: Request
     };
     let activity = request.extensions().get::<Activity>();
     let Some(call) = state.connections.authenticated(&caller.workspace_id, activity) else {
-        return Status::from(too_many_calls(&state)).into_http();
+        return Status::from(too_many_calls(&state, "calls_per_workspace", "of this workspace")).into_http();
     };
     if let Some(known) = request.extensions_mut().get_mut::<Call>() {
         known.holder = caller.link_holder();
@@ -98,6 +92,20 @@ pub async fn authenticate(State(state): State<ServerState>, mut request: Request
     hold(store::within(&workspace_id, next.run(request)).await, call)
 }
 
+/// Runs a call without a credential, within the limit of its client's address.
+async fn run_public(state: &ServerState, request: Request, next: Next) -> Response {
+    let address = client::address(state, request.extensions(), request.headers());
+    let Some(call) = state.connections.public(address) else {
+        let refused = too_many_calls(
+            state,
+            "public_calls_per_address",
+            "without a credential from this address",
+        );
+        return Status::from(refused).into_http();
+    };
+    hold(next.run(request).await, call)
+}
+
 async fn authorized(state: &ServerState, headers: &HeaderMap, access: &Access) -> Result<Caller, Error> {
     let credential = cookies::credential(&state.config, headers)?;
     let caller = identity::authenticate(&state.context, credential).await?;
@@ -105,11 +113,11 @@ async fn authorized(state: &ServerState, headers: &HeaderMap, access: &Access) -
     Ok(caller)
 }
 
-fn too_many_calls(state: &ServerState) -> Problem {
-    let limit = state.connections.limits().calls_per_workspace;
-    let message = format!("{limit} calls of this workspace are running; streams count until they end");
+fn too_many_calls(state: &ServerState, limit: &str, whose: &str) -> Problem {
+    let count = state.connections.limits().calls_per_workspace;
+    let message = format!("{count} calls {whose} are running; streams count until they end");
     Error::rejected(Reason::RateLimited, message)
-        .with("limit", "calls_per_workspace")
+        .with("limit", limit)
         .with("available_time", rfc3339(state.context.clock.now() + RETRY_MS))
         .retry_after(RETRY_MS)
         .into()

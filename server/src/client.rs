@@ -6,8 +6,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use http::HeaderMap;
 use http::header::USER_AGENT;
+use http::{Extensions, HeaderMap};
 use ipnet::IpNet;
 use tonic::Request;
 use vintedbot_domain::identity::Client;
@@ -17,27 +17,28 @@ use crate::state::ServerState;
 
 const X_FORWARDED_FOR: &str = "x-forwarded-for";
 
-/// The maximum length of a device, in characters.
-pub const DEVICE_MAX: usize = 100;
-
 /// Returns the client of a call. `device` is the name in the request; if it is empty, the header `user-agent` counts.
 pub fn client<T>(state: &ServerState, request: &Request<T>, device: &str) -> Client {
     let headers: &HeaderMap = request.metadata().as_ref();
-    let peer = request.extensions().get::<Activity>().map(Activity::peer);
     let agent = headers.get(USER_AGENT).and_then(|value| value.to_str().ok());
-    let devices = [device, agent.unwrap_or_default()].map(clean);
-    Client {
-        address: peer.map(|peer| address(peer, headers, &state.config.trusted_proxies)),
-        device: devices
-            .into_iter()
-            .find(|device| !device.is_empty())
-            .unwrap_or_default(),
+    let address = address(state, request.extensions(), headers);
+    let named = Client::new(address, device);
+    if named.device.is_empty() {
+        Client::new(address, agent.unwrap_or_default())
+    } else {
+        named
     }
+}
+
+/// Returns the address of a call's client. Absent if the call came over no connection.
+pub fn address(state: &ServerState, extensions: &Extensions, headers: &HeaderMap) -> Option<IpAddr> {
+    let peer = extensions.get::<Activity>()?.peer();
+    Some(last_untrusted(peer, headers, &state.config.trusted_proxies))
 }
 
 /// Returns the address of the client behind trusted proxies: the last hop that is not trusted. A malformed hop ends the
 /// search at the hop after it.
-fn address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
+fn last_untrusted(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(&address));
     let values = headers.get_all(X_FORWARDED_FOR).iter().rev();
     let hops = values.flat_map(|value| value.as_bytes().rsplit(|byte| *byte == b','));
@@ -61,12 +62,6 @@ fn hop_address(hop: &[u8]) -> Option<IpAddr> {
     Some(address.ok()?.to_canonical())
 }
 
-fn clean(device: &str) -> String {
-    let shown = device.chars().filter(|c| !c.is_control());
-    let cut: String = shown.take(DEVICE_MAX).collect();
-    cut.trim().to_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use http::HeaderValue;
@@ -83,7 +78,7 @@ mod tests {
                 HeaderValue::from_bytes(value.as_bytes()).expect("no control bytes"),
             );
         }
-        address(peer.parse().expect("an address"), &headers, &trusted).to_string()
+        last_untrusted(peer.parse().expect("an address"), &headers, &trusted).to_string()
     }
 
     #[test]
@@ -160,8 +155,9 @@ mod tests {
 
     #[test]
     fn device_is_cut_and_loses_control_characters() {
-        assert_eq!(clean(" Anna's\n\u{1b}[1m phone\u{85} "), "Anna's[1m phone");
-        assert_eq!(clean(&"é".repeat(200)), "é".repeat(DEVICE_MAX));
-        assert_eq!(clean("\r\n"), "");
+        let device = |text: &str| Client::new(None, text).device;
+        assert_eq!(device(" Anna's\n\u{1b}[1m phone\u{85} "), "Anna's[1m phone");
+        assert_eq!(device(&"é".repeat(200)), "é".repeat(Client::DEVICE_MAX));
+        assert_eq!(device("\r\n"), "");
     }
 }

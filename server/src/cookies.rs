@@ -133,7 +133,8 @@ fn append<T>(config: &Config, response: &mut Response<T>, token: Token, value: &
 /// Returns whether browsers reach the server over https.
 fn is_https(config: &Config) -> bool {
     let url = config.public_url.as_deref().unwrap_or_default();
-    url.starts_with("https:")
+    let scheme = url.split_once(':').map(|(scheme, _)| scheme);
+    scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("https"))
 }
 
 #[cfg(test)]
@@ -231,6 +232,18 @@ mod tests {
                 "__Host-vb_refresh=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0; Secure",
             ]
         );
+    }
+
+    #[test]
+    fn scheme_of_the_public_url_is_compared_in_either_case() {
+        for (url, expected) in [
+            ("HTTPS://bot.example", true),
+            ("https://bot.example", true),
+            ("Http://bot.example", false),
+            ("http://https:443", false),
+        ] {
+            assert_eq!(is_https(&config(url)), expected, "{url}");
+        }
     }
 
     #[test]

@@ -110,29 +110,20 @@ pub async fn run(command: Command) -> Result<()> {
 }
 
 async fn create(context: &Context, person: NewPerson, first_workspace: String) -> Result<()> {
-    let workspace_id = person.workspace.unwrap_or(first_workspace);
-    let role = match person.role {
-        Some(role) => role,
-        None => {
-            let users = operator::list_users(context).await?;
-            let has_people = users.iter().any(|user| user.workspace_id == workspace_id);
-            if has_people { Role::Member } else { Role::Owner }
-        }
-    };
     let before_at = person.email.split('@').next().unwrap_or_default();
     let text = person.password.text()?;
     let new = NewUser {
         display_name: person.name.unwrap_or_else(|| before_at.to_owned()),
         email: person.email,
         password: Password::new(text.clone()),
-        role,
-        workspace_id,
+        role: person.role,
+        workspace_id: person.workspace.unwrap_or(first_workspace),
     };
     let user = operator::create_user(context, new).await?;
     println!(
         "{} is {} of workspace {}",
         user.email,
-        shown(role),
+        shown(user.role),
         user.workspace_id
     );
     person.password.show(&text);

@@ -210,6 +210,11 @@ impl Config {
             .collect()
     }
 
+    /// Returns the web origins whose pages may call the server.
+    pub fn allowed_origins(&self) -> Vec<String> {
+        listed(&self.allowed_origins).map(str::to_owned).collect()
+    }
+
     /// Returns the reverse proxies that may name the client's address.
     pub fn trusted_proxies(&self) -> Result<Vec<IpNet>> {
         listed(&self.trusted_proxies)

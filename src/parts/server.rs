@@ -41,13 +41,8 @@ pub async fn start(
 }
 
 fn settings(config: &Config) -> vintedbot_server::Config {
-    let origins = config
-        .allowed_origins
-        .split(',')
-        .map(str::trim)
-        .filter(|origin| !origin.is_empty());
     vintedbot_server::Config {
-        allowed_origins: origins.map(str::to_owned).collect(),
+        allowed_origins: config.allowed_origins(),
         public_url: (!config.public_url.is_empty()).then(|| config.public_url.clone()),
         max_message_bytes: config.limits.max_message_bytes,
         max_upload_bytes: config.limits.max_upload_bytes,

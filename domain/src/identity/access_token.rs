@@ -183,6 +183,7 @@ pub(super) fn invalid() -> Error {
 mod tests {
     use base64::Engine as _;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    use hmac::{Hmac, KeyInit as _, Mac as _};
     use serde_json::{Value, json};
 
     use super::*;
@@ -200,6 +201,13 @@ mod tests {
         (tokens, token.to_string())
     }
 
+    /// Returns the key that signs at `NOW`.
+    fn seed() -> [u8; 32] {
+        *keys()
+            .signing_seed(keys().id(), &label(period_of(NOW / 1_000)))
+            .expect("known")
+    }
+
     fn reason(result: Result<Claims>) -> Option<Reason> {
         result.err().and_then(|error| error.reason())
     }
@@ -214,16 +222,21 @@ mod tests {
         change(&mut header, &mut claims);
         let encode = |part: &Value| URL_SAFE_NO_PAD.encode(part.to_string());
         let message = format!("{}.{}", encode(&header), encode(&claims));
-        let seed = seed.unwrap_or_else(|| {
-            *keys()
-                .signing_seed(keys().id(), &label(period_of(NOW / 1_000)))
-                .expect("known")
-        });
-        let pair = Ed25519KeyPair::from_seed_unchecked(&seed).expect("a seed");
+        let pair = Ed25519KeyPair::from_seed_unchecked(&seed.unwrap_or_else(self::seed)).expect("a seed");
         format!(
             "{message}.{}",
             URL_SAFE_NO_PAD.encode(pair.sign(message.as_bytes()))
         )
+    }
+
+    /// Signs the claims of a token with HMAC-SHA-256 and a key that an attacker knows.
+    fn symmetric(token: &str, key: &[u8]) -> String {
+        let token = forged(token, |header, _| header["alg"] = json!("HS256"), None);
+        let (message, _) = token.rsplit_once('.').expect("three parts");
+        let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("a key may have any length");
+        mac.update(message.as_bytes());
+        let signature = URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes());
+        format!("{message}.{signature}")
     }
 
     #[test]
@@ -280,11 +293,21 @@ mod tests {
                 None,
             )
         };
-        let unsigned = token.rsplit_once('.').expect("three parts").0.to_owned();
+        let (unsigned, signature) = token.rsplit_once('.').expect("three parts");
+        let (head, _) = unsigned.split_once('.').expect("three parts");
+        let pair = Ed25519KeyPair::from_seed_unchecked(&seed()).expect("a seed");
+        let alg_none = header("alg", json!("none"));
+        let (alg_none, _) = alg_none.rsplit_once('.').expect("three parts");
         let far = NOW / 1_000 + 10 * 365 * 24 * 3_600;
         for wrong in [
             header("alg", json!("none")),
+            format!("{alg_none}."),
+            alg_none.to_owned(),
+            header("alg", json!("NONE")),
             header("alg", json!("HS256")),
+            symmetric(&token, b""),
+            symmetric(&token, keys().id().as_bytes()),
+            symmetric(&token, pair.public_key().as_ref()),
             header("alg", json!("ES256")),
             header("crit", json!(["b64"])),
             header("kid", json!("unknown.1")),
@@ -304,8 +327,10 @@ mod tests {
             without("sid"),
             forged(&token, |_, _| {}, Some([0; 32])),
             format!("{unsigned}."),
-            unsigned,
+            unsigned.to_owned(),
+            format!("{head}..{signature}"),
             format!("{token}."),
+            format!("{token}.{signature}"),
             format!("{token}a"),
             "eyJ".to_owned(),
             "..".to_owned(),

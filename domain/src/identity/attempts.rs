@@ -38,7 +38,7 @@ pub(super) fn of_sign_in(context: &Context, client: &Client, email: &str) -> Vec
     let network = client.address.map(network).unwrap_or_default();
     let mut counters = vec![
         Counter {
-            subject: format!("proof {}", sha256_hex(format!("{email} {network}"))),
+            subject: format!("proof {} {}", sha256_hex(email), sha256_hex(network)),
             max: people.failures_per_account,
             limit: "failures_per_account",
         },
@@ -61,8 +61,8 @@ pub(super) fn of_password(context: &Context, user_id: &str) -> Vec<Counter> {
     }]
 }
 
-/// Returns the counter of codes of a person's second factor. Only a right code clears it, because whoever tries codes
-/// may have the password, or a link that resets it.
+/// Returns the counter of codes of a person's second factor. Only a right code clears it, because a person who
+/// guesses codes may know the password, or have a link that resets it.
 pub(super) fn of_code(context: &Context, user_id: &str) -> Vec<Counter> {
     vec![Counter {
         subject: format!("proof by code of {user_id}"),
@@ -79,12 +79,13 @@ pub(super) fn of_mail(context: &Context, client: &Client, email: &str) -> Vec<Co
 }
 
 /// Returns the counter of the client's address, which also limits guesses of mailed tokens.
-pub(super) fn of_client(context: &Context, client: &Client) -> Option<Counter> {
-    Some(Counter {
-        subject: format!("client {}", sha256_hex(network(client.address?))),
+pub(super) fn of_client(context: &Context, client: &Client) -> Vec<Counter> {
+    let counter = client.address.map(|address| Counter {
+        subject: format!("client {}", sha256_hex(network(address))),
         max: context.settings.people.failures_per_address,
         limit: "failures_per_address",
-    })
+    });
+    counter.into_iter().collect()
 }
 
 /// Returns the network of a client.
@@ -174,6 +175,23 @@ pub(super) async fn forgive(context: &Context, counters: &[Counter]) -> Result<(
         }
     })
     .await
+}
+
+/// Removes the failed sign-ins of an address from all clients, because its person has a new password.
+pub(super) async fn forget(context: &Context, email: &str) -> Result<()> {
+    let beginning = format!("proof {}", sha256_hex(email));
+    context
+        .store
+        .write(move |tx| {
+            let beginning = beginning.clone();
+            async move {
+                let failures = Entity::delete_many().filter(Column::Subject.starts_with(beginning));
+                failures.exec(tx).await?;
+                Ok(())
+            }
+            .boxed()
+        })
+        .await
 }
 
 /// Passes a result on. If the attempt was not judged, for example for an overload, takes back its count.

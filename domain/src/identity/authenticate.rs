@@ -65,13 +65,8 @@ async fn of_api_token(context: &Context, secret: &str) -> Result<Caller> {
         .await?
         .filter(|row| row.revoke_time.is_none())
         .ok_or_else(access_token::invalid)?;
-    if let Some(expire_time) = row.expire_time
-        && expire_time <= context.store.now().await?
-    {
-        return Err(Error::rejected(
-            Reason::TokenExpired,
-            "the API token has expired; create another",
-        ));
+    if row.expire_time.is_some() {
+        links::require(&row, context.store.now().await?)?;
     }
     let now = context.clock.now();
     if row
@@ -115,8 +110,25 @@ async fn record_use(store: Store, token_id: String, now: Millis) {
     }
 }
 
-/// Returns whether the caller's API token or session is still valid.
+/// Returns whether the caller's API token or session is still valid. Unlike for links, a successor of a revoked token
+/// does not count.
 pub async fn is_live(context: &Context, caller: &Caller) -> Result<bool> {
-    let now = context.store.now().await?;
-    links::is_live(context.store.reader(), &caller.credential_id, now).await
+    let (now, reader) = (context.store.now().await?, context.store.reader());
+    if caller.person.is_some() {
+        return links::is_person_live(reader, &caller.credential_id, now).await;
+    }
+    let row = api_tokens::Entity::find_by_id(&caller.credential_id)
+        .one(reader)
+        .await?;
+    Ok(row.is_some_and(|row| links::require(&row, now).is_ok()))
+}
+
+/// Reads [`Caller::expire_time`] again, because each refresh extends a session.
+pub async fn expire_time(context: &Context, caller: &Caller) -> Result<Option<Millis>> {
+    if caller.person.is_none() {
+        return Ok(caller.expire_time);
+    }
+    let session = user_sessions::Entity::find_by_id(&caller.credential_id);
+    let session = session.one(context.store.reader()).await?;
+    Ok(session.map_or(caller.expire_time, |session| Some(session.expire_time)))
 }

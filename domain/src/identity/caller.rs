@@ -46,6 +46,21 @@ pub struct Client {
     pub device: String,
 }
 
+impl Client {
+    /// The maximum length of a device, in characters.
+    pub const DEVICE_MAX: usize = 100;
+
+    /// Cuts the device to [`Self::DEVICE_MAX`] and removes its control characters.
+    pub fn new(address: Option<IpAddr>, device: &str) -> Self {
+        let shown = device.chars().filter(|c| !c.is_control());
+        let cut: String = shown.take(Self::DEVICE_MAX).collect();
+        Self {
+            address,
+            device: cut.trim().to_owned(),
+        }
+    }
+}
+
 impl Caller {
     /// Returns the holder for links that are created for the caller.
     pub fn link_holder(&self) -> LinkHolder {

@@ -59,7 +59,8 @@ pub struct NewInvitation {
 #[derive(Clone, Debug)]
 pub struct CreatedInvitation {
     pub invitation: Invitation,
-    /// Absent in the answer to a repeated call, and if the server sends mail: whoever has the token has the mailbox.
+    /// Absent in the answer to a repeated call, and if the server sends mail: the token then proves that its holder reads
+    /// the mailbox.
     pub token: Option<Zeroizing<String>>,
 }
 

@@ -57,7 +57,7 @@ pub(crate) async fn is_live(connection: &impl ConnectionTrait, id: &str, now: Mi
 }
 
 /// Returns whether a session is open and its person is not disabled, or whether a person is not disabled.
-async fn is_person_live(connection: &impl ConnectionTrait, id: &str, now: Millis) -> Result<bool> {
+pub(super) async fn is_person_live(connection: &impl ConnectionTrait, id: &str, now: Millis) -> Result<bool> {
     let user_id = match user_sessions::Entity::find_by_id(id).one(connection).await? {
         Some(session) if !sessions::is_open(&session, now) => return Ok(false),
         Some(session) => session.user_id,

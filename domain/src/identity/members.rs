@@ -133,11 +133,12 @@ async fn remove(tx: &Tx, row: Model) -> Result<()> {
 
 /// Removes the content of the person's events, which contain the address and devices, from the log.
 async fn erase_events(tx: &Tx, row: &Model) -> Result<()> {
+    // The events of a session outlive its row. Their content contains the person's id.
     let sql = "UPDATE events SET payload = 'null' WHERE workspace_id = $1 AND resource_type IN ('USER', 'USER_SESSION') \
-               AND (resource_id = $2 OR resource_id IN (SELECT id FROM user_sessions WHERE user_id = $2))";
+               AND payload LIKE $2";
     let values = [
         Value::from(row.workspace_id.as_str()),
-        Value::from(row.id.as_str()),
+        Value::from(format!("%{}%", row.id)),
     ];
     let statement = Statement::from_sql_and_values(tx.get_database_backend(), sql, values);
     tx.execute_raw(statement).await?;

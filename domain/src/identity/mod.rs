@@ -41,7 +41,7 @@ mod tokens;
 mod user;
 mod workspace;
 
-pub use authenticate::{authenticate, is_live};
+pub use authenticate::{authenticate, expire_time, is_live};
 pub use caller::{Access, Caller, Client, Person};
 pub use invitations::{
     CreatedInvitation, Invitation, NewInvitation, create_invitation, delete_invitation, list_invitations,

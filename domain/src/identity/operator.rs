@@ -5,7 +5,9 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 use vintedbot_marketplace::text;
 
 use super::user::{self, NewPerson};
-use super::{Client, Password, Role, User, attempts, email, mail_tokens, registration, revoke, sessions};
+use super::{
+    Password, Role, User, attempts, email, mail_tokens, registration, revoke, second_factor, sessions,
+};
 use crate::clock::Millis;
 use crate::store::entities::{users, workspaces};
 use crate::{Context, Error, Result};
@@ -16,7 +18,8 @@ pub struct NewUser {
     pub email: String,
     pub display_name: String,
     pub password: Password,
-    pub role: Role,
+    /// Absent: owner for the first person of the workspace, otherwise member.
+    pub role: Option<Role>,
     pub workspace_id: String,
 }
 
@@ -42,24 +45,29 @@ pub async fn create_user(context: &Context, new: NewUser) -> Result<User> {
     let row = context
         .store
         .write(move |tx| {
-            let person = NewPerson {
-                workspace_id: new.workspace_id.clone(),
-                email: address.clone(),
-                display_name: name.clone(),
-                role: new.role,
-                password_hash: password_hash.clone(),
-            };
+            let (address, name, workspace_id) = (address.clone(), name.clone(), new.workspace_id.clone());
+            let password_hash = password_hash.clone();
             async move {
                 user::lock_creations(tx).await?;
-                let workspace = workspaces::Entity::find_by_id(&person.workspace_id)
-                    .one(tx)
-                    .await?;
+                let workspace = workspaces::Entity::find_by_id(&workspace_id).one(tx).await?;
                 if workspace.is_none() {
-                    return Err(Error::not_found("workspace", &person.workspace_id));
+                    return Err(Error::not_found("workspace", &workspace_id));
                 }
-                if user::is_taken(tx, &person.email).await? {
+                if user::is_taken(tx, &address).await? {
                     return Err(registration::taken());
                 }
+                let role = match new.role {
+                    Some(role) => role,
+                    None if user::has_people(tx, &workspace_id).await? => Role::Member,
+                    None => Role::Owner,
+                };
+                let person = NewPerson {
+                    workspace_id,
+                    email: address,
+                    display_name: name,
+                    role,
+                    password_hash,
+                };
                 user::create(tx, person).await
             }
             .boxed()
@@ -89,11 +97,7 @@ pub async fn reset_password(context: &Context, email: &str, new: Password) -> Re
         row.password_hash.clone_from(&hash)
     })
     .await?;
-    attempts::forgive(
-        context,
-        &attempts::of_sign_in(context, &Client::default(), &user.email),
-    )
-    .await?;
+    attempts::forget(context, &user.email).await?;
     Ok(user)
 }
 
@@ -103,9 +107,7 @@ pub async fn reset_password(context: &Context, email: &str, new: Password) -> Re
 /// NOT_FOUND.
 pub async fn reset_second_factor(context: &Context, email: &str) -> Result<User> {
     change(context, email, true, |row, _| {
-        row.sealed_second_factor = None;
-        row.second_factor_enabled = false;
-        row.recovery_hashes = "[]".to_owned();
+        second_factor::clear(row);
     })
     .await
 }

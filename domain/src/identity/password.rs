@@ -15,10 +15,10 @@ use crate::clock::Millis;
 use crate::ids::Ids;
 use crate::{Error, Reason, Result, Violation};
 
-/// The minimum and maximum length of a password, in bytes. The maximum bounds the work of an estimate.
+/// The minimum and maximum length of a password, in bytes.
 const LENGTH: std::ops::RangeInclusive<usize> = 8..=256;
-/// The characters from whose beginning the strength of a password is estimated. The time of an estimate grows faster than
-/// its text.
+/// The number of leading characters from which the strength of a password is estimated. The time of an estimate grows
+/// faster than the length of its text.
 const ESTIMATED: usize = 32;
 /// Hashes that run at the same time. Each takes 19 MiB.
 const CONCURRENT: usize = 2;
@@ -147,7 +147,7 @@ impl Hasher {
     ) -> Result<T> {
         let (answer, answered) = oneshot::channel();
         let work = Box::new(move |memory: &mut Memory| {
-            // Nobody waits for the result any more.
+            // A cancelled caller needs no result.
             if !answer.is_closed() {
                 drop(answer.send(work(memory)));
             }
@@ -218,12 +218,12 @@ fn start() -> mpsc::Sender<Work> {
     queue
 }
 
-/// Takes work until the hasher is dropped. Frees the memory while there is none.
+/// Runs queued work until the hasher is dropped. Frees the memory while the queue is empty.
 fn serve(work: &Mutex<mpsc::Receiver<Work>>) {
     let mut memory = Memory::new();
     loop {
         let mut queue = work.try_lock().unwrap_or_else(|_| {
-            // The other thread waits for work, usually because there is none.
+            // The other thread waits for work, so the queue is usually empty.
             memory = Memory::new();
             work.lock().unwrap_or_else(PoisonError::into_inner)
         });

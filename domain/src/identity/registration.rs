@@ -66,7 +66,7 @@ pub async fn register(context: &Context, client: &Client, registration: Registra
     let is_invited = !invitation_token.is_empty();
     require_open(context, is_invited).await?;
     let counters = if is_invited {
-        attempts::of_client(context, client).into_iter().collect()
+        attempts::of_client(context, client)
     } else {
         attempts::of_mail(context, client, &address)
     };
@@ -178,7 +178,7 @@ async fn mail(context: &Context, to: String, pending: &Pending) -> Result<()> {
 /// # Errors
 /// LINK_INVALID, also if the address got a person in the meantime; RATE_LIMITED.
 pub async fn verify_email(context: &Context, client: &Client, token: &str) -> Result<String> {
-    let counters: Vec<_> = attempts::of_client(context, client).into_iter().collect();
+    let counters = attempts::of_client(context, client);
     attempts::begin(context, &counters).await?;
     let token = token.to_owned();
     let is_open = context.settings.people.registration == settings::Registration::Open;

@@ -64,7 +64,7 @@ pub async fn reset_password(context: &Context, client: &Client, token: &str, new
     if let Some(violation) = new.check_length("new_password") {
         return Err(Error::Invalid(vec![violation]));
     }
-    let counters: Vec<_> = attempts::of_client(context, client).into_iter().collect();
+    let counters = attempts::of_client(context, client);
     attempts::begin(context, &counters).await?;
     let hash = context
         .people
@@ -95,5 +95,6 @@ pub async fn reset_password(context: &Context, client: &Client, token: &str, new
         })
         .await?;
     // Earlier failures no longer count, because the person has proven access to the mailbox.
-    attempts::forgive(context, &attempts::of_sign_in(context, client, &email)).await
+    attempts::forget(context, &email).await?;
+    attempts::forgive(context, &counters).await
 }

@@ -25,8 +25,6 @@ use crate::{Context, Error, Reason, Result, failpoints};
 const GRACE: Millis = 30_000;
 /// The maximum number of open sessions of a person. All of them can end in one transaction.
 const SESSIONS_MAX: u64 = 1_000;
-/// The maximum length of a device's name, in characters.
-const DEVICE_MAX: usize = 100;
 
 /// A session of a signed-in person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -111,12 +109,7 @@ pub(super) async fn start(tx: &Tx, user: &users::Model, client: &Client, lifetim
         id: tx.id(),
         workspace_id: user.workspace_id.clone(),
         user_id: user.id.clone(),
-        device: client
-            .device
-            .chars()
-            .filter(|c| !c.is_control())
-            .take(DEVICE_MAX)
-            .collect(),
+        device: client.device.clone(),
         address: address_of(client),
         generation: 0,
         rotate_time: now,

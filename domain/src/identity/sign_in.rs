@@ -52,21 +52,14 @@ pub async fn sign_in(context: &Context, client: &Client, sign_in: SignIn) -> Res
     let Some(row) = row.filter(|_| matches) else {
         return Err(invalid());
     };
-    let renewed = match password::is_outdated(&row.password_hash) {
-        true => Some(
-            context
-                .people
-                .hasher
-                .hash(&sign_in.password, &*context.ids)
-                .await?,
-        ),
-        false => None,
-    };
+    let renewed = renewed_hash(context, &row, &sign_in.password).await;
+    let renewed = attempts::judged(context, &counters, renewed).await?;
     let of_code = match row.second_factor_enabled && !sign_in.code.is_empty() {
         true => attempts::of_code(context, &row.id),
         false => Vec::new(),
     };
-    attempts::begin(context, &of_code).await?;
+    let begun = attempts::begin(context, &of_code).await;
+    attempts::judged(context, &counters, begun).await?;
     let signed_in = start(context, client, row, sign_in.code, renewed).await;
     let signed_in = match signed_in {
         // The password was right, and no code was tried.
@@ -77,6 +70,15 @@ pub async fn sign_in(context: &Context, client: &Client, sign_in: SignIn) -> Res
     };
     attempts::forgive(context, &[counters, of_code].concat()).await?;
     Ok(signed_in)
+}
+
+/// Returns a hash with current parameters if the stored one has others.
+async fn renewed_hash(context: &Context, row: &users::Model, password: &Password) -> Result<Option<String>> {
+    if !password::is_outdated(&row.password_hash) {
+        return Ok(None);
+    }
+    let hasher = &context.people.hasher;
+    hasher.hash(password, &*context.ids).await.map(Some)
 }
 
 async fn start(

@@ -5,16 +5,13 @@ use sea_orm::{ColumnTrait, Condition, EntityTrait, IntoActiveModel, QueryFilter,
 use serde::Serialize;
 use vintedbot_marketplace::text;
 
-use super::{ApiToken, Caller, Scope, Scopes, Secret, links};
+use super::{ApiToken, Caller, Scope, Scopes, Secret, links, user};
 use crate::clock::{Millis, rfc3339};
 use crate::events::{Kind, PendingEvent};
 use crate::paging::{self, Order, Page, PageQuery, PageRequest, Position};
 use crate::store::OfWorkspace;
 use crate::store::entities::api_tokens;
-use crate::{Context, Error, Reason, Result, Violation, failpoints, is_plain, requests};
-
-/// The maximum length of a name, in characters.
-const NAME_MAX: usize = 100;
+use crate::{Context, Error, Reason, Result, Violation, failpoints, requests};
 
 /// The parameters of a new token.
 #[derive(Clone, Debug, Serialize)]
@@ -73,12 +70,7 @@ pub async fn first_token(context: &Context, workspace_id: &str) -> Result<Secret
 async fn check(context: &Context, caller: &Caller, new: &NewToken) -> Result<Scopes> {
     let mut violations = Vec::new();
     let name = new.name.trim();
-    if !(1..=NAME_MAX).contains(&text::length(name)) || !is_plain(name) {
-        violations.push(Violation::new(
-            "name",
-            format!("must have 1 to {NAME_MAX} characters, none of them a control character"),
-        ));
-    }
+    violations.extend(user::check_name("name", name));
     if new.scopes.is_empty() {
         violations.push(Violation::new("scopes", "at least one is required"));
     }

@@ -130,6 +130,12 @@ pub(super) fn check_name(field: &str, name: &str) -> Option<Violation> {
     })
 }
 
+/// Returns whether a workspace has a person.
+pub(super) async fn has_people(connection: &impl ConnectionTrait, workspace_id: &str) -> Result<bool> {
+    let found = users::Entity::find().of_workspace(workspace_id);
+    Ok(found.one(connection).await?.is_some())
+}
+
 /// Returns whether an address has a person.
 pub(super) async fn is_taken(connection: &impl ConnectionTrait, email: &str) -> Result<bool> {
     let found = users::Entity::find().filter(users::Column::Email.eq(email));

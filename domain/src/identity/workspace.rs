@@ -179,6 +179,9 @@ fn in_use(message: &str) -> Error {
 }
 
 async fn delete_rows(tx: &Tx, workspace_id: &str) -> Result<()> {
+    // Rows that refer to the workspace can be added only before this lock or after the commit, where that fails.
+    let workspace = workspaces::Entity::find_by_id(workspace_id);
+    tx.locked(workspace).one(tx).await?;
     refuse_open_work(tx, workspace_id).await?;
     search::update::forget_threads(tx, &ids(tx, "threads", workspace_id).await?).await?;
     search::update::forget_people(tx, &ids(tx, "people", workspace_id).await?).await?;

@@ -186,6 +186,10 @@ impl Store {
                     tracing::debug!(%error, attempt, "transaction is retried");
                     attempt += 1;
                 }
+                Err(Error::Database(error)) if is_serialization_failure(&error) => {
+                    tracing::debug!(%error, attempt, "transaction is not retried again");
+                    return Err(Error::Contended("the same rows"));
+                }
                 result => return result,
             }
         }
@@ -306,9 +310,14 @@ async fn database_now(
 fn is_transient(error: &Error) -> bool {
     match error {
         Error::Contended(_) => true,
-        Error::Database(error) => matches!(code(error).as_deref(), Some("40001" | "40P01")),
+        Error::Database(error) => is_serialization_failure(error),
         _ => false,
     }
+}
+
+/// Returns whether PostgreSQL ended the transaction for a serialization failure or a deadlock.
+fn is_serialization_failure(error: &DbErr) -> bool {
+    matches!(code(error).as_deref(), Some("40001" | "40P01"))
 }
 
 /// Returns the engine's error code. The error text depends on the language of the server.

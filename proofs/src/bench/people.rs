@@ -1,4 +1,4 @@
-//! Measures sign-ins, and what authentication costs. The yardsticks are calls that need no credential: a health check
+//! Measures sign-ins and the cost of authentication. The yardsticks are calls that need no credential: a health check
 //! by the same server, and a bare gRPC server that answers with the same bytes as `GetMe`.
 
 use std::path::Path;

@@ -59,7 +59,7 @@ pub async fn add_person(context: &Context) -> Result<()> {
         email: EMAIL.to_owned(),
         display_name: "Anna".to_owned(),
         password: Password::new(PASSWORD.to_owned()),
-        role: Role::Owner,
+        role: Some(Role::Owner),
         workspace_id: workspace.context("there is no workspace")?.id,
     };
     operator::create_user(context, new).await?;

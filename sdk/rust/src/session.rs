@@ -13,13 +13,13 @@ use vintedbot_proto::v1::{RefreshSessionRequest, SessionTokens};
 
 use crate::call::{Calls, Present as _, call};
 use crate::client::bearer;
-use crate::{Error, ErrorReason, Result};
+use crate::{Error, ErrorReason, Result, RetryPolicy};
 
 /// The contract's lifetime of an access token.
 const ACCESS_TOKEN_LIFETIME: Duration = Duration::from_secs(15 * 60);
 const REFRESH_AHEAD: Duration = Duration::from_secs(30);
-/// The timeout of one attempt at a refresh. The server accepts a repeated refresh token for 30 s. All attempts of the
-/// default `RetryPolicy` are sent within this time.
+/// The timeout of one attempt at a refresh. The server accepts a repeated refresh token for 30 s, and later ends the
+/// session. All attempts of the default `RetryPolicy` are sent within this time.
 const REFRESH_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A session. Clones share its tokens.
@@ -82,6 +82,7 @@ impl Session {
     fn with(calls: &Calls, state: State) -> Self {
         let mut calls = calls.public();
         calls.timeout = calls.timeout.min(REFRESH_TIMEOUT);
+        calls.retry = RetryPolicy::default();
         Self(Arc::new(Inner {
             calls,
             state: Mutex::new(state),

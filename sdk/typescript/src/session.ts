@@ -44,7 +44,7 @@ export interface SignInOptions {
 }
 
 /** The credential of the next call. A refresh replaces the object, so its identity tells which tokens were sent. */
-interface Held {
+interface Credential {
   /** Absent with cookies. */
   readonly tokens: TokenPair | undefined;
   /** The local time at which to refresh. */
@@ -80,8 +80,8 @@ export class AuthSession {
   readonly #auth: Client<typeof AuthService>;
   readonly #options: AuthSessionOptions;
   /** Absent while signed out. */
-  #held: Held | undefined;
-  #refreshing: Promise<Held | undefined> | undefined;
+  #credential: Credential | undefined;
+  #refreshing: Promise<Credential | undefined> | undefined;
 
   /** `transport` must not add a credential. */
   constructor(transport: Transport, options: AuthSessionOptions = {}) {
@@ -90,13 +90,13 @@ export class AuthSession {
     const { tokens } = options;
     if (tokens !== undefined) {
       // The age of stored tokens is unknown. They are used until the server refuses them.
-      this.#held = { tokens: tokens === "cookies" ? undefined : tokens, refreshAtMs: Infinity };
+      this.#credential = { tokens: tokens === "cookies" ? undefined : tokens, refreshAtMs: Infinity };
     }
   }
 
   /** The current tokens. Absent while signed out, and with cookies. */
   get tokens(): TokenPair | undefined {
-    return this.#held?.tokens;
+    return this.#credential?.tokens;
   }
 
   /** Signs a person in. All later calls belong to the new session. The reasons of its errors are those of `SignIn`. */
@@ -106,18 +106,20 @@ export class AuthSession {
       { headers: this.#headers(undefined) },
     );
     if (user === undefined) throw incomplete("person");
-    this.#hold(tokens);
+    this.#receive(tokens);
     return user;
   }
 
   /** Ends the session, or all sessions of the person. A session that has already ended is not an error. */
   async signOut({ everywhere = false }: { everywhere?: boolean } = {}): Promise<void> {
     try {
-      await this.#send((held) => this.#auth.signOut({ everywhere }, { headers: this.#headers(held) }));
+      await this.#send((credential) =>
+        this.#auth.signOut({ everywhere }, { headers: this.#headers(credential) }),
+      );
     } catch (thrown) {
-      if (this.#held !== undefined) throw thrown;
+      if (this.#credential !== undefined) throw thrown;
     }
-    this.#end(this.#held);
+    this.#end(this.#credential);
   }
 
   /**
@@ -125,14 +127,16 @@ export class AuthSession {
    * repeated once with the new one. A stream fails with `Code.Unavailable` instead, and `watch` then resumes it.
    */
   readonly interceptor: Interceptor = (next) => (request) =>
-    this.#send(async (held) => {
-      for (const [name, value] of Object.entries(this.#headers(held))) request.header.set(name, value);
+    this.#send(async (credential) => {
+      for (const [name, value] of Object.entries(this.#headers(credential))) request.header.set(name, value);
       if (!request.stream) return next(request);
       try {
         const response = await next(request);
-        return response.stream ? { ...response, message: this.#guarded(held, response.message) } : response;
+        return response.stream
+          ? { ...response, message: this.#guarded(credential, response.message) }
+          : response;
       } catch (thrown) {
-        throw await this.#interruption(held, thrown);
+        throw await this.#interruption(credential, thrown);
       }
     });
 
@@ -140,54 +144,59 @@ export class AuthSession {
     return this.#options.tokens === "cookies";
   }
 
-  #headers(held: Held | undefined): Record<string, string> {
+  #headers(credential: Credential | undefined): Record<string, string> {
     if (this.#usesCookies) return { "x-csrf-protection": "1" };
-    return held?.tokens === undefined ? {} : { authorization: `Bearer ${held.tokens.accessToken}` };
+    return credential?.tokens === undefined
+      ? {}
+      : { authorization: `Bearer ${credential.tokens.accessToken}` };
   }
 
   /** Sends a call, and sends it once more after a refresh if the server refuses its access token. */
-  async #send<T>(send: (held: Held | undefined) => Promise<T>): Promise<T> {
-    const current = this.#held;
+  async #send<T>(send: (credential: Credential | undefined) => Promise<T>): Promise<T> {
+    const current = this.#credential;
     const isDue = current !== undefined && Date.now() >= current.refreshAtMs;
-    const held = isDue ? await this.#refresh(current) : current;
+    const credential = isDue ? await this.#refresh(current) : current;
     try {
-      return await send(held);
+      return await send(credential);
     } catch (thrown) {
-      return await send(await this.#refreshed(held, thrown));
+      return await send(await this.#refreshed(credential, thrown));
     }
   }
 
   /** Passes the messages of a stream on. */
-  async *#guarded<T>(held: Held | undefined, messages: AsyncIterable<T>): AsyncGenerator<T, void, undefined> {
+  async *#guarded<T>(
+    credential: Credential | undefined,
+    messages: AsyncIterable<T>,
+  ): AsyncGenerator<T, void, undefined> {
     try {
       yield* messages;
     } catch (thrown) {
-      throw await this.#interruption(held, thrown);
+      throw await this.#interruption(credential, thrown);
     }
   }
 
   /** Returns the error of a stream whose access token has expired, after the refresh. Throws all other errors. */
-  async #interruption(held: Held | undefined, thrown: unknown): Promise<ConnectError> {
-    await this.#refreshed(held, thrown);
+  async #interruption(credential: Credential | undefined, thrown: unknown): Promise<ConnectError> {
+    await this.#refreshed(credential, thrown);
     return new ConnectError("the access token expired and was refreshed; call again", Code.Unavailable);
   }
 
   /** Returns the tokens after a refresh if one can help against the error. Throws the error otherwise. */
-  async #refreshed(sent: Held | undefined, thrown: unknown): Promise<Held> {
+  async #refreshed(sent: Credential | undefined, thrown: unknown): Promise<Credential> {
     if (sent === undefined || !refreshable.has(callError(thrown).reason)) throw thrown;
-    const held = await this.#refresh(sent);
-    if (held === undefined) throw thrown;
-    return held;
+    const credential = await this.#refresh(sent);
+    if (credential === undefined) throw thrown;
+    return credential;
   }
 
   /** Replaces the tokens that were sent. All callers at one time share one call of RefreshSession. */
-  async #refresh(sent: Held): Promise<Held | undefined> {
-    if (this.#held !== sent) return this.#held;
+  async #refresh(sent: Credential): Promise<Credential | undefined> {
+    if (this.#credential !== sent) return this.#credential;
     this.#refreshing ??= this.#requestTokens(sent).finally(() => (this.#refreshing = undefined));
     return this.#refreshing;
   }
 
-  async #requestTokens(sent: Held): Promise<Held | undefined> {
+  async #requestTokens(sent: Credential): Promise<Credential | undefined> {
     for (let attempt = 1; ; attempt++) {
       let tokens: SessionTokens | undefined;
       try {
@@ -204,26 +213,26 @@ export class AuthSession {
         continue;
       }
       // The person may have signed out or in during the call.
-      return this.#held === sent ? this.#hold(tokens) : this.#held;
+      return this.#credential === sent ? this.#receive(tokens) : this.#credential;
     }
   }
 
-  #hold(tokens: SessionTokens | undefined): Held {
+  #receive(tokens: SessionTokens | undefined): Credential {
     if (tokens === undefined) throw incomplete("tokens");
     const { accessToken, refreshToken } = tokens;
-    const held: Held = {
+    const credential: Credential = {
       tokens: this.#usesCookies ? undefined : { accessToken, refreshToken },
       // Measured from the arrival of the tokens, because this clock may differ from the server's.
       refreshAtMs: Date.now() + accessTokenLifetimeMs - refreshAheadMs,
     };
-    this.#held = held;
-    if (held.tokens !== undefined) this.#options.onTokens?.(held.tokens);
-    return held;
+    this.#credential = credential;
+    if (credential.tokens !== undefined) this.#options.onTokens?.(credential.tokens);
+    return credential;
   }
 
-  #end(held: Held | undefined, error?: CallError): void {
-    if (held === undefined || held !== this.#held) return;
-    this.#held = undefined;
+  #end(credential: Credential | undefined, error?: CallError): void {
+    if (credential === undefined || credential !== this.#credential) return;
+    this.#credential = undefined;
     this.#options.onSignedOut?.(error);
   }
 }

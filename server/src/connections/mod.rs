@@ -37,7 +37,7 @@ pub struct Limits {
     pub per_address: usize,
     /// Concurrent calls on one HTTP/2 connection.
     pub streams: u32,
-    /// Concurrent calls of one workspace, including streams.
+    /// Concurrent calls of one workspace, including streams; also those from one address without a credential.
     pub calls_per_workspace: usize,
     /// The maximum time until the first complete request head of a connection.
     pub first_request: Duration,

@@ -12,7 +12,7 @@ use vintedbot_domain::failpoints;
 
 use super::Limits;
 
-/// The open connections of one listener, and the running calls of each workspace.
+/// The open connections of one listener, and the running calls of each workspace and of each address.
 #[derive(Clone, Debug)]
 pub struct Registry(Arc<Shared>);
 
@@ -20,7 +20,7 @@ pub struct Registry(Arc<Shared>);
 struct Shared {
     limits: Limits,
     open: Mutex<Open>,
-    /// Running calls by workspace.
+    /// Running calls by workspace; those without a credential by address.
     calls: Mutex<HashMap<String, usize>>,
     /// The time at which exhaustion was last logged.
     reported: Mutex<Option<Instant>>,
@@ -153,17 +153,23 @@ impl Drop for AuthenticatedCall {
 #[derive(Debug)]
 pub struct Authenticated {
     _connection: Option<AuthenticatedCall>,
-    registry: Registry,
-    workspace_id: String,
+    _counted: Counted,
 }
 
-impl Drop for Authenticated {
+/// Guard of a call that counts for a workspace or for an address.
+#[derive(Debug)]
+pub struct Counted {
+    registry: Registry,
+    key: String,
+}
+
+impl Drop for Counted {
     fn drop(&mut self) {
         let mut calls = lock(&self.registry.0.calls);
-        if let Some(count) = calls.get_mut(&self.workspace_id) {
+        if let Some(count) = calls.get_mut(&self.key) {
             *count -= 1;
             if *count == 0 {
-                calls.remove(&self.workspace_id);
+                calls.remove(&self.key);
             }
         }
     }
@@ -238,17 +244,31 @@ impl Registry {
     /// Counts a call for its workspace and protects its connection until the guard is dropped. `None` if the workspace
     /// has reached its limit of concurrent calls.
     pub fn authenticated(&self, workspace_id: &str, activity: Option<&Activity>) -> Option<Authenticated> {
+        let counted = self.count(workspace_id.to_owned())?;
+        Some(Authenticated {
+            _connection: activity.map(Activity::authenticate),
+            _counted: counted,
+        })
+    }
+
+    /// Counts a call without a credential for its client's address until the guard is dropped. `None` if the address
+    /// has as many such calls as a workspace may have.
+    pub fn public(&self, address: Option<IpAddr>) -> Option<Counted> {
+        let address = address.map(|address| network(address).to_string());
+        self.count(address.unwrap_or_default())
+    }
+
+    fn count(&self, key: String) -> Option<Counted> {
         let mut calls = lock(&self.0.calls);
-        let running = calls.entry(workspace_id.to_owned()).or_default();
+        let running = calls.entry(key.clone()).or_default();
         if *running >= self.0.limits.calls_per_workspace && !failpoints::disables("calls") {
             return None;
         }
         *running += 1;
         drop(calls);
-        Some(Authenticated {
-            _connection: activity.map(Activity::authenticate),
+        Some(Counted {
             registry: self.clone(),
-            workspace_id: workspace_id.to_owned(),
+            key,
         })
     }
 

@@ -121,6 +121,20 @@ fn calls_of_a_workspace_are_counted_until_they_end() {
     registry.authenticated("one", None).expect("the first has ended");
 }
 
+#[test]
+fn public_calls_of_an_address_are_counted_until_they_end() {
+    let registry = Registry::new(Limits {
+        calls_per_workspace: 1,
+        ..Limits::default()
+    });
+    let call = registry.public(Some(address(HERE))).expect("the first call");
+    assert!(registry.public(Some(address(HERE))).is_none());
+    let _other = registry.public(Some(address(THERE))).expect("its first call");
+    let _workspace = registry.authenticated("one", None).expect("its first call");
+    drop(call);
+    registry.public(Some(address(HERE))).expect("the first has ended");
+}
+
 /// Returns both ends of a connection.
 async fn connected(limits: Limits) -> (Connection, TcpStream, Registry) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");

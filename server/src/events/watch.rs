@@ -19,9 +19,10 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::time::Instant;
 use tonic::{Request, Response};
 use tracing::Instrument as _;
+use vintedbot_domain::clock::Millis;
 use vintedbot_domain::events::{self, Cursor, Ephemeral, Event, Kind, ResourceType, Wake};
 use vintedbot_domain::identity::{self, Caller};
-use vintedbot_domain::{Error, Reason, failpoints, publishing, store};
+use vintedbot_domain::{Context, Error, Reason, failpoints, publishing, store};
 use vintedbot_proto::v1;
 use vintedbot_proto::v1::watch_response::{Checkpoint, Message, SnapshotEnd};
 
@@ -74,11 +75,7 @@ pub async fn watch(
         };
         (head, stage)
     };
-    refuse_revoked(state, &caller).await?;
-    let caller_end = caller.expire_time.map(|time| {
-        let left = u64::try_from(time - context.clock.now()).unwrap_or_default();
-        Instant::now() + Duration::from_millis(left)
-    });
+    let caller_end = caller.expire_time.map(|time| instant(context, time));
     let mut watcher = Watcher {
         state: state.clone(),
         caller,
@@ -120,8 +117,8 @@ pub async fn watch(
     Ok(Response::new(Box::pin(stream)))
 }
 
-/// Refuses a caller whose token was revoked or whose session has ended between the check and the subscription. The
-/// stream would have missed that event.
+/// Refuses a caller whose token was revoked or whose session has ended. The stream has missed that event if it is older
+/// than the subscription, and a stream that is far behind would reach it only at the end.
 async fn refuse_revoked(state: &ServerState, caller: &Caller) -> Result<(), Problem> {
     if identity::is_live(&state.context, caller).await? {
         Ok(())
@@ -223,7 +220,7 @@ struct Watcher {
     /// The span of the call, so that later errors are logged with its request id.
     span: tracing::Span,
     deadline: Option<Instant>,
-    /// The time at which the caller's API token or session expires.
+    /// The time at which the caller's API token or session expires, unless a refresh extends the session.
     caller_end: Option<Instant>,
     filter: Filter,
     wakes: Receiver<Wake>,
@@ -245,9 +242,8 @@ impl Watcher {
             if let Some(message) = self.ready.pop_front() {
                 return Ok(message);
             }
-            self.check_end()?;
+            self.check_end().await?;
             if !matches!(self.stage, Stage::Live) {
-                // A stream that is far behind would reach the event of the revocation only at the end.
                 refuse_revoked(&self.state, &self.caller).await?;
             }
             match &mut self.stage {
@@ -273,15 +269,20 @@ impl Watcher {
     }
 
     /// Returns an error if the stream must end. Needed while messages are ready, because the stream does not wait then.
-    fn check_end(&self) -> Result<(), Problem> {
-        let now = Instant::now();
+    async fn check_end(&mut self) -> Result<(), Problem> {
         if self.state.shutdown.is_cancelled() {
             return Err(Problem::shutting_down());
         }
-        if self.caller_end.is_some_and(|end| end <= now) {
-            return Err(caller_expired());
+        if is_past(self.caller_end) {
+            // A refresh may have extended the session.
+            let context = &self.state.context;
+            let expire_time = identity::expire_time(context, &self.caller).await?;
+            self.caller_end = expire_time.map(|time| instant(context, time));
+            if is_past(self.caller_end) {
+                return Err(caller_expired());
+            }
         }
-        if self.deadline.is_some_and(|end| end <= now) {
+        if is_past(self.deadline) {
             return Err(Problem::deadline_exceeded());
         }
         Ok(())
@@ -303,7 +304,8 @@ impl Watcher {
         let wake = tokio::select! {
             wake = self.wakes.recv() => wake,
             () = self.state.shutdown.cancelled() => return Err(Problem::shutting_down()),
-            () = at(self.caller_end) => return Err(caller_expired()),
+            // `check_end` decides.
+            () = at(self.caller_end) => return Ok(()),
             () = at(self.deadline) => return Err(Problem::deadline_exceeded()),
             () = tokio::time::sleep_until(self.last_cursor + CHECKPOINT_IDLE) => {
                 self.checkpoint();
@@ -418,6 +420,16 @@ impl Watcher {
         self.excluded = 0;
         self.last_cursor = Instant::now();
     }
+}
+
+/// Returns the instant of a wall-clock time.
+fn instant(context: &Context, time: Millis) -> Instant {
+    let left = u64::try_from(time - context.clock.now()).unwrap_or_default();
+    Instant::now() + Duration::from_millis(left)
+}
+
+fn is_past(end: Option<Instant>) -> bool {
+    end.is_some_and(|end| end <= Instant::now())
 }
 
 async fn at(end: Option<Instant>) {

@@ -1,11 +1,11 @@
 //! `SignIn`, `RefreshSession`, `SignOut`, `ListUserSessions`, `RevokeUserSession`.
 
 use tonic::{Request, Response};
-use vintedbot_domain::identity::{self, Password, SessionTokens, SignIn};
+use vintedbot_domain::identity::{self, Client, Password, SessionTokens, SignIn};
 use vintedbot_domain::paging::PageRequest;
 use vintedbot_proto::v1;
 
-use crate::client::{self, DEVICE_MAX};
+use crate::client;
 use crate::convert::{Fields, user};
 use crate::errors::Problem;
 use crate::state::ServerState;
@@ -18,8 +18,11 @@ pub async fn sign_in(
     let client = client::client(state, &request, &request.get_ref().device);
     let request = request.into_inner();
     let mut fields = Fields::default();
-    if request.device.chars().count() > DEVICE_MAX {
-        fields.wrong("device", format!("must have at most {DEVICE_MAX} characters"));
+    if request.device.chars().count() > Client::DEVICE_MAX {
+        fields.wrong(
+            "device",
+            format!("must have at most {} characters", Client::DEVICE_MAX),
+        );
     }
     let sign_in = SignIn {
         email: fields.text("email", request.email),

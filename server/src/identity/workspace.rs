@@ -1,4 +1,4 @@
-//! `LeaveWorkspace`, `DeleteWorkspace`. Both end the caller's session, so that its cookies are removed.
+//! `LeaveWorkspace`, `DeleteWorkspace`. Both end the caller's session, so they remove its cookies.
 
 use tonic::{Request, Response};
 use vintedbot_domain::identity::{self, Password};

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use futures::stream;
+use http::uri::PathAndQuery;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
-use tonic::{Code, Status, Streaming};
+use tonic::{Code, Request, Status, Streaming};
+use tonic_prost::ProstCodec;
 use tonic_types::StatusExt as _;
 use vintedbot_proto::v1;
 use vintedbot_proto::v1::auth_service_client::AuthServiceClient;
@@ -211,5 +214,54 @@ async fn workspace_with_too_many_calls_is_refused_with_the_limit() {
     };
     timeout(PATIENCE, again).await.expect("there is room again");
     drop(watches);
+    instance.stop().await;
+}
+
+#[tokio::test]
+async fn address_with_too_many_public_calls_is_refused_with_the_limit() {
+    let instance = start(ConnectionLimits {
+        calls_per_workspace: 1,
+        ..ConnectionLimits::default()
+    })
+    .await;
+    let mut grpc = tonic::client::Grpc::new(instance.connect_as(None).await);
+    let unfinished = tokio::spawn(async move {
+        loop {
+            grpc.ready().await.expect("connected");
+            let message = Request::new(stream::pending());
+            let path = PathAndQuery::from_static("/vintedbot.v1.AuthService/VerifyEmail");
+            let codec = ProstCodec::<v1::VerifyEmailRequest, v1::VerifyEmailResponse>::default();
+            // Refused while one of the calls below runs.
+            drop(grpc.client_streaming(message, path, codec).await);
+        }
+    });
+    let mut public = AuthServiceClient::new(instance.connect_as(None).await);
+    let mut call = async || {
+        let answer = public.verify_email(v1::VerifyEmailRequest::default()).await;
+        answer.expect_err("has no token")
+    };
+    let refused = async {
+        loop {
+            let status = call().await;
+            if status.code() == Code::ResourceExhausted {
+                break status;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let refused = timeout(PATIENCE, refused).await.expect("the limit is reached");
+    let details = refused.get_error_details();
+    let info = details.error_info().expect("a reason");
+    assert_eq!(info.reason, "ERROR_REASON_RATE_LIMITED");
+    assert_eq!(info.metadata["limit"], "public_calls_per_address");
+    assert!(details.retry_info().is_some());
+    get_me(&instance).await.expect("a call with a token is answered");
+    unfinished.abort();
+    let again = async {
+        while call().await.code() == Code::ResourceExhausted {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(PATIENCE, again).await.expect("there is room again");
     instance.stop().await;
 }

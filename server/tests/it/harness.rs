@@ -31,7 +31,7 @@ use vintedbot_migrations::OLDEST_PROGRAM;
 use vintedbot_proto::v1;
 use vintedbot_server::{Config, serve};
 
-/// A token with every scope.
+/// A running instance, with an API token that has every scope.
 pub struct Instance {
     pub context: Context,
     pub workspace_id: String,

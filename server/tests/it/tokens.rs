@@ -5,7 +5,7 @@ use std::sync::Arc;
 use sea_orm::ConnectionTrait as _;
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
-use vintedbot_domain::identity::Scope;
+use vintedbot_domain::identity::{self, Scope};
 use vintedbot_domain::keys::Purpose;
 use vintedbot_domain::webhooks;
 use vintedbot_proto::v1;
@@ -245,6 +245,8 @@ async fn successor_token_adopts_what_a_revoked_token_created() {
     let (successor_id, successor) =
         id_and_secret(&instance, &child_of(&instance, &secret).await, &Scope::ALL).await;
     let made = Made::with(&instance, &secret).await;
+    let caller = identity::authenticate(&instance.context, Some(&secret)).await;
+    let caller = caller.expect("is known");
 
     let (narrow_id, _) = id_and_secret(&instance, &instance.token, &[Scope::AuthManage]).await;
     for (wrong, expected) in [(&id, "VALIDATION_FAILED"), (&narrow_id, "SCOPE_NOT_GRANTABLE")] {
@@ -255,6 +257,8 @@ async fn successor_token_adopts_what_a_revoked_token_created() {
 
     revoke(&instance, &id, &successor_id).await.expect("is revoked");
     assert!(!is_known(&instance, &secret).await);
+    let is_live = identity::is_live(&instance.context, &caller).await;
+    assert!(!is_live.expect("answers"), "its streams end");
     assert!(is_known(&instance, &child).await && is_known(&instance, &successor).await);
     assert_eq!(made.answers().await, [200, 200, 200]);
     let passed_on = endpoint(&instance, &made.endpoint_id).await;

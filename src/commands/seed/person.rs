@@ -18,7 +18,8 @@ pub const DEMO_EMAIL: &str = "demo@example.com";
 /// in.
 pub async fn demo_person(config: &Config, context: &Context, workspace_id: &str) -> Result<Option<PathBuf>> {
     let file = config.data_dir.join("demo-password");
-    if operator::list_users(context).await?.is_empty() {
+    let people = operator::list_users(context).await?;
+    if people.is_empty() {
         let password = random_password();
         // The file is written first, so that an interrupted start leaves no person with an unknown password.
         instance::write_secret(&file, &password).with_context(|| file.display().to_string())?;
@@ -26,12 +27,12 @@ pub async fn demo_person(config: &Config, context: &Context, workspace_id: &str)
             email: DEMO_EMAIL.to_owned(),
             display_name: "Demo".to_owned(),
             password: Password::new(password),
-            role: Role::Owner,
+            role: Some(Role::Owner),
             workspace_id: workspace_id.to_owned(),
         };
         operator::create_user(context, new).await?;
+        return Ok(Some(file));
     }
-    let people = operator::list_users(context).await?;
     let can_sign_in = |user: &User| user.email == DEMO_EMAIL && user.disable_time.is_none();
     Ok((people.iter().any(can_sign_in) && file.exists()).then_some(file))
 }

@@ -1,10 +1,13 @@
 //! Passwords, addresses and the second factor.
 
-use totp_rs::{Builder, Secret, Totp};
-use vintedbot_domain::identity::{self, Role};
+use vintedbot_domain::identity::operator;
+use vintedbot_domain::identity::{self, Client, Role};
 use vintedbot_domain::{Error, Reason};
 
-use super::{MINUTE, OTHER, PASSWORD, client, password, sign_in, token_in, try_sign_in, user, with_people};
+use super::{
+    App, MINUTE, OTHER, PASSWORD, change_email, client, enable_second_factor, password, request_reset,
+    sign_in, try_sign_in, user, with_people,
+};
 use crate::support::{World, reason};
 
 #[tokio::test]
@@ -12,12 +15,10 @@ async fn reset_password_ends_all_sessions() {
     let world = World::new().await;
     user(&world, "anna@example.com", Role::Owner).await;
     let (_, anna) = sign_in(&world, "anna@example.com").await;
-    for email in ["nobody@example.com", "anna@example.com"] {
-        identity::request_password_reset(&world.context, &client(), email)
-            .await
-            .expect("answers alike");
-    }
-    let token = token_in(&world.mails.next().await.text, "vbm_");
+    identity::request_password_reset(&world.context, &client(), "unknown@example.com")
+        .await
+        .expect("answers alike");
+    let token = request_reset(&world, "anna@example.com").await;
     let weak = identity::reset_password(&world.context, &client(), &token, password("password")).await;
     assert!(
         matches!(weak, Err(Error::Invalid(_))),
@@ -41,10 +42,7 @@ async fn reset_password_ends_all_sessions() {
 async fn expired_mail_token_is_refused() {
     let world = World::new().await;
     user(&world, "anna@example.com", Role::Owner).await;
-    identity::request_password_reset(&world.context, &client(), "anna@example.com")
-        .await
-        .expect("answers");
-    let token = token_in(&world.mails.next().await.text, "vbm_");
+    let token = request_reset(&world, "anna@example.com").await;
     world.clock.advance(60 * MINUTE);
     let late = identity::reset_password(&world.context, &client(), &token, password(OTHER)).await;
     assert_eq!(reason(late), Some(Reason::LinkInvalid));
@@ -61,17 +59,11 @@ async fn changed_password_and_address_need_the_current_password() {
     assert_eq!(reason(refused), Some(Reason::CredentialsInvalid));
     let refused = identity::change_email(context, &anna, "anna@example.org", password(OTHER)).await;
     assert_eq!(reason(refused), Some(Reason::CredentialsInvalid));
-    identity::change_email(context, &anna, "anna@example.org", password(PASSWORD))
-        .await
-        .expect("mails");
-    let token = token_in(&world.mails.next().await.text, "vbm_");
-    identity::verify_email(context, &client(), &token)
-        .await
-        .expect("changes");
+    change_email(&world, &anna, "anna@example.org").await;
     assert_eq!(
         world.mails.next().await.to,
         "anna@example.com",
-        "the old address is told"
+        "a notice goes to the old address"
     );
     identity::change_password(context, &anna, password(PASSWORD), password(OTHER))
         .await
@@ -83,13 +75,20 @@ async fn changed_password_and_address_need_the_current_password() {
         .expect("signs in");
 }
 
-fn totp(secret: &str) -> Totp {
-    let secret = Secret::try_from_base32(secret).expect("base32");
-    Builder::new()
-        .with_secret(secret)
-        .with_account_name("anna")
-        .build()
-        .expect("a second factor")
+#[tokio::test]
+async fn wrong_current_passwords_are_limited_apart_from_sign_ins() {
+    let mut world = World::new().await;
+    with_people(&mut world, |people| people.failures_per_account = 3);
+    user(&world, "anna@example.com", Role::Owner).await;
+    let (_, anna) = sign_in(&world, "anna@example.com").await;
+    let change = async |current: &str| {
+        reason(identity::change_password(&world.context, &anna, password(current), password(OTHER)).await)
+    };
+    for _ in 0..3 {
+        assert_eq!(change(OTHER).await, Some(Reason::CredentialsInvalid));
+    }
+    assert_eq!(change(PASSWORD).await, Some(Reason::RateLimited));
+    sign_in(&world, "anna@example.com").await;
 }
 
 #[tokio::test]
@@ -108,11 +107,8 @@ async fn code_of_the_second_factor_counts_once() {
         "{}",
         *enrollment.uri
     );
-    let totp = totp(&enrollment.secret);
-    let code = || {
-        totp.generate(u64::try_from(context.clock.now() / 1_000).expect("a time"))
-            .to_string()
-    };
+    let app = App::new(&enrollment.secret);
+    let code = || app.code(&world);
     let wrong = identity::confirm_second_factor(context, &anna, "000000").await;
     assert_eq!(reason(wrong), Some(Reason::SecondFactorInvalid));
     let recovery = identity::confirm_second_factor(context, &anna, &code())
@@ -157,15 +153,8 @@ async fn right_password_does_not_clear_the_count_of_codes() {
     with_people(&mut world, |people| people.failures_per_account = 4);
     user(&world, "anna@example.com", Role::Owner).await;
     let (_, anna) = sign_in(&world, "anna@example.com").await;
+    enable_second_factor(&world, &anna).await;
     let context = &world.context;
-    let enrollment = identity::enroll_second_factor(context, &anna, password(PASSWORD))
-        .await
-        .expect("a secret");
-    let now = u64::try_from(context.clock.now() / 1_000).expect("a time");
-    let code = totp(&enrollment.secret).generate(now).to_string();
-    identity::confirm_second_factor(context, &anna, &code)
-        .await
-        .expect("enables");
     for _ in 0..4 {
         let wrong = identity::disable_second_factor(context, &anna, password(PASSWORD), "000000").await;
         assert_eq!(reason(wrong), Some(Reason::SecondFactorInvalid));
@@ -181,18 +170,42 @@ async fn old_mailbox_cannot_reset_after_a_change_of_address() {
     let world = World::new().await;
     user(&world, "anna@example.com", Role::Owner).await;
     let (_, anna) = sign_in(&world, "anna@example.com").await;
-    let context = &world.context;
-    identity::request_password_reset(context, &client(), "anna@example.com")
-        .await
-        .expect("mails");
-    let old = token_in(&world.mails.next().await.text, "vbm_");
-    identity::change_email(context, &anna, "anna@example.org", password(PASSWORD))
-        .await
-        .expect("mails");
-    let token = token_in(&world.mails.next().await.text, "vbm_");
-    identity::verify_email(context, &client(), &token)
-        .await
-        .expect("changes");
-    let late = identity::reset_password(context, &client(), &old, password(OTHER)).await;
+    let old = request_reset(&world, "anna@example.com").await;
+    change_email(&world, &anna, "anna@example.org").await;
+    let late = identity::reset_password(&world.context, &client(), &old, password(OTHER)).await;
     assert_eq!(reason(late), Some(Reason::LinkInvalid));
+}
+
+#[tokio::test]
+async fn reset_of_the_password_ends_a_lockout_for_all_clients() {
+    let mut world = World::new().await;
+    with_people(&mut world, |people| people.failures_per_account = 3);
+    user(&world, "anna@example.com", Role::Owner).await;
+    let context = &world.context;
+    let lock_out = async || {
+        for _ in 0..3 {
+            let wrong = try_sign_in(&world, "anna@example.com", "wrong password", "").await;
+            assert_eq!(reason(wrong), Some(Reason::CredentialsInvalid));
+        }
+        let limited = try_sign_in(&world, "anna@example.com", "wrong password", "").await;
+        assert_eq!(reason(limited), Some(Reason::RateLimited));
+    };
+    lock_out().await;
+    operator::reset_password(context, "anna@example.com", password(OTHER))
+        .await
+        .expect("resets");
+    try_sign_in(&world, "anna@example.com", OTHER, "")
+        .await
+        .expect("signs in");
+
+    lock_out().await;
+    let token = request_reset(&world, "anna@example.com").await;
+    let elsewhere = Client {
+        address: Some("198.51.100.1".parse().expect("an address")),
+        device: "a laptop".to_owned(),
+    };
+    identity::reset_password(context, &elsewhere, &token, password(PASSWORD))
+        .await
+        .expect("resets");
+    sign_in(&world, "anna@example.com").await;
 }

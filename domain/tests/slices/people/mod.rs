@@ -4,11 +4,13 @@ mod credentials;
 mod members;
 mod registration;
 mod sessions;
+mod upkeep;
 mod workspace;
 
+use totp_rs::{Builder, Secret, Totp};
 use vintedbot_domain::identity::operator::{self, NewUser};
 use vintedbot_domain::identity::{
-    self, Caller, Client, NewInvitation, Password, Registration, Role, SignIn, SignedIn,
+    self, Caller, Client, CreatedInvitation, NewInvitation, Password, Registration, Role, SignIn, SignedIn,
 };
 use vintedbot_domain::{Error, settings};
 
@@ -33,6 +35,11 @@ fn client() -> Client {
     }
 }
 
+/// Sets who may register.
+fn with_registration(world: &mut World, registration: settings::Registration) {
+    with_people(world, |people| people.registration = registration);
+}
+
 /// Changes the settings of people.
 fn with_people(world: &mut World, change: impl FnOnce(&mut settings::People)) {
     let mut settings = (*world.context.settings).clone();
@@ -45,7 +52,7 @@ async fn user(world: &World, email: &str, role: Role) -> String {
         email: email.to_owned(),
         display_name: "Anna".to_owned(),
         password: password(PASSWORD),
-        role,
+        role: Some(role),
         workspace_id: world.caller.workspace_id.clone(),
     };
     operator::create_user(&world.context, new)
@@ -79,6 +86,62 @@ async fn refresh(world: &World, token: &str) -> Result<identity::SessionTokens, 
     identity::refresh_session(&world.context, &client(), token).await
 }
 
+/// Waits for the next mail and returns the mailed token in it.
+async fn mailed_token(world: &World) -> String {
+    token_in(&world.mails.next().await.text, "vbm_")
+}
+
+/// Requests a reset of the password. Returns the mailed token.
+async fn request_reset(world: &World, email: &str) -> String {
+    identity::request_password_reset(&world.context, &client(), email)
+        .await
+        .expect("answers");
+    mailed_token(world).await
+}
+
+/// Changes the caller's address, and verifies the new one.
+async fn change_email(world: &World, caller: &Caller, new_email: &str) {
+    identity::change_email(&world.context, caller, new_email, password(PASSWORD))
+        .await
+        .expect("mails");
+    let token = mailed_token(world).await;
+    identity::verify_email(&world.context, &client(), &token)
+        .await
+        .expect("changes");
+}
+
+/// An authenticator app.
+struct App(Totp);
+
+impl App {
+    fn new(secret: &str) -> Self {
+        let secret = Secret::try_from_base32(secret).expect("base32");
+        let totp = Builder::new().with_secret(secret).with_account_name("anna");
+        Self(totp.build().expect("a second factor"))
+    }
+
+    /// Returns the current code.
+    fn code(&self, world: &World) -> String {
+        let seconds = world.context.clock.now() / 1_000;
+        self.0
+            .generate(u64::try_from(seconds).expect("a time"))
+            .to_string()
+    }
+}
+
+/// Enables a second factor. Returns the app and the recovery codes.
+async fn enable_second_factor(world: &World, caller: &Caller) -> (App, Vec<String>) {
+    let context = &world.context;
+    let enrollment = identity::enroll_second_factor(context, caller, password(PASSWORD))
+        .await
+        .expect("a secret");
+    let app = App::new(&enrollment.secret);
+    let recovery_codes = identity::confirm_second_factor(context, caller, &app.code(world))
+        .await
+        .expect("recovery codes");
+    (app, recovery_codes)
+}
+
 /// Returns the first word of a mail's text with this prefix.
 fn token_in(text: &str, prefix: &str) -> String {
     let word = text.lines().find(|line| line.starts_with(prefix));
@@ -99,15 +162,22 @@ async fn register(world: &World, registration: Registration) -> Result<bool, Err
     identity::register(&world.context, &client(), registration).await
 }
 
-async fn invite(world: &World, owner: &Caller, email: &str, role: Role) -> String {
+async fn try_invite(
+    world: &World,
+    owner: &Caller,
+    email: &str,
+    role: Role,
+) -> Result<CreatedInvitation, Error> {
     let new = NewInvitation {
         email: email.to_owned(),
         role: Some(role),
         request_id: None,
     };
-    let created = identity::create_invitation(&world.context, owner, new)
-        .await
-        .expect("invites");
+    identity::create_invitation(&world.context, owner, new).await
+}
+
+async fn invite(world: &World, owner: &Caller, email: &str, role: Role) -> String {
+    let created = try_invite(world, owner, email, role).await.expect("invites");
     let token = created.token.expect("a token");
     assert_eq!(token_in(&world.mails.next().await.text, "vbi_"), *token);
     token.to_string()

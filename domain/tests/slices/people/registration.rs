@@ -1,14 +1,14 @@
 //! Registration, and invitations.
 
-use vintedbot_domain::identity::{self, NewInvitation, Registration, Role};
+use vintedbot_domain::identity::{self, Registration, Role};
 use vintedbot_domain::paging::PageRequest;
-use vintedbot_domain::{Error, Reason, settings};
+use vintedbot_domain::{Reason, settings};
 
 use super::{
-    DAY, OTHER, PASSWORD, client, invite, password, register, registration, sign_in, token_in, try_sign_in,
-    user, with_people,
+    DAY, MINUTE, OTHER, PASSWORD, client, invite, mailed_token, password, register, registration, sign_in,
+    token_in, try_invite, try_sign_in, user, with_registration,
 };
-use crate::support::{World, reason};
+use crate::support::{World, reason, violated};
 
 #[tokio::test]
 async fn first_person_becomes_owner_of_the_existing_workspace() {
@@ -50,9 +50,7 @@ async fn first_person_becomes_owner_of_the_existing_workspace() {
 async fn open_registration_hides_known_addresses() {
     let mut world = World::new().await;
     user(&world, "anna@example.com", Role::Owner).await;
-    with_people(&mut world, |people| {
-        people.registration = settings::Registration::Open
-    });
+    with_registration(&mut world, settings::Registration::Open);
     assert!(
         register(&world, registration("anna@example.com"))
             .await
@@ -64,7 +62,7 @@ async fn open_registration_hides_known_addresses() {
             .await
             .expect("is asked to verify")
     );
-    let token = token_in(&world.mails.next().await.text, "vbm_");
+    let token = mailed_token(&world).await;
     identity::verify_email(&world.context, &client(), &token)
         .await
         .expect("verifies");
@@ -82,22 +80,16 @@ async fn unusable_registration_lists_all_violations() {
         workspace_name: "x".repeat(101),
         invitation_token: String::new(),
     };
-    let Err(Error::Invalid(violations)) = register(&world, wrong).await else {
-        panic!("is accepted");
-    };
-    let fields: Vec<_> = violations
-        .iter()
-        .map(|violation| violation.field.as_str())
-        .collect();
-    assert_eq!(fields, ["email", "password", "display_name", "workspace_name"]);
+    assert_eq!(
+        violated(register(&world, wrong).await),
+        ["email", "password", "display_name", "workspace_name"]
+    );
 }
 
 #[tokio::test]
 async fn invitation_is_accepted_once_and_by_its_address() {
     let mut world = World::new().await;
-    with_people(&mut world, |people| {
-        people.registration = settings::Registration::Invitation
-    });
+    with_registration(&mut world, settings::Registration::Invitation);
     user(&world, "anna@example.com", Role::Owner).await;
     let (_, anna) = sign_in(&world, "anna@example.com").await;
     let token = invite(&world, &anna, "Ben@example.com", Role::Viewer).await;
@@ -119,14 +111,7 @@ async fn invitation_is_accepted_once_and_by_its_address() {
     );
     let again = register(&world, with("ben@example.com")).await;
     assert_eq!(reason(again), Some(Reason::InvitationInvalid));
-    let taken = NewInvitation {
-        email: "ben@example.com".to_owned(),
-        role: Some(Role::Member),
-        request_id: None,
-    };
-    let taken = identity::create_invitation(&world.context, &anna, taken)
-        .await
-        .map(drop);
+    let taken = try_invite(&world, &anna, "ben@example.com", Role::Member).await;
     assert_eq!(reason(taken), Some(Reason::EmailTaken));
     let closed = register(&world, registration("dora@example.com")).await;
     assert_eq!(reason(closed), Some(Reason::RegistrationClosed));
@@ -135,9 +120,7 @@ async fn invitation_is_accepted_once_and_by_its_address() {
 #[tokio::test]
 async fn deleted_and_expired_invitations_are_refused() {
     let mut world = World::new().await;
-    with_people(&mut world, |people| {
-        people.registration = settings::Registration::Invitation
-    });
+    with_registration(&mut world, settings::Registration::Invitation);
     user(&world, "anna@example.com", Role::Owner).await;
     let (_, anna) = sign_in(&world, "anna@example.com").await;
     let deleted = invite(&world, &anna, "ben@example.com", Role::Member).await;
@@ -161,6 +144,48 @@ async fn deleted_and_expired_invitations_are_refused() {
 }
 
 #[tokio::test]
+async fn invitations_require_that_registration_is_on() {
+    let world = World::new().await;
+    user(&world, "anna@example.com", Role::Owner).await;
+    let (_, anna) = sign_in(&world, "anna@example.com").await;
+    let refused = try_invite(&world, &anna, "ben@example.com", Role::Member).await;
+    assert_eq!(reason(refused), Some(Reason::RegistrationClosed));
+}
+
+#[tokio::test]
+async fn mails_to_an_address_and_of_a_workspace_are_limited() {
+    let mut world = World::new().await;
+    with_registration(&mut world, settings::Registration::Invitation);
+    user(&world, "anna@example.com", Role::Owner).await;
+    let (_, anna) = sign_in(&world, "anna@example.com").await;
+    for _ in 0..3 {
+        try_invite(&world, &anna, "ben@example.com", Role::Member)
+            .await
+            .expect("mails");
+    }
+    let limited = try_invite(&world, &anna, "ben@example.com", Role::Member).await;
+    assert_eq!(reason(limited), Some(Reason::RateLimited));
+    let limited = identity::request_password_reset(&world.context, &client(), "ben@example.com").await;
+    assert_eq!(reason(limited), Some(Reason::RateLimited));
+    for number in 3..20 {
+        try_invite(
+            &world,
+            &anna,
+            &format!("person{number}@example.com"),
+            Role::Member,
+        )
+        .await
+        .expect("mails");
+    }
+    let limited = try_invite(&world, &anna, "carl@example.com", Role::Member).await;
+    assert_eq!(reason(limited), Some(Reason::RateLimited));
+    world.clock.advance(15 * MINUTE);
+    try_invite(&world, &anna, "ben@example.com", Role::Member)
+        .await
+        .expect("mails");
+}
+
+#[tokio::test]
 async fn only_one_person_is_the_first() {
     let world = World::new().await;
     let mut tokens = Vec::new();
@@ -168,9 +193,9 @@ async fn only_one_person_is_the_first() {
         assert!(
             register(&world, registration(email))
                 .await
-                .expect("nobody is first yet")
+                .expect("there is no person yet")
         );
-        tokens.push(token_in(&world.mails.next().await.text, "vbm_"));
+        tokens.push(mailed_token(&world).await);
     }
     let context = &world.context;
     let verify = |token: String| async move { identity::verify_email(context, &client(), &token).await };
@@ -179,22 +204,20 @@ async fn only_one_person_is_the_first() {
 }
 
 #[tokio::test]
-async fn workspace_with_accounts_is_not_given_to_the_first_comer() {
+async fn workspace_with_accounts_cannot_be_taken_by_registration() {
     let (world, _) = World::with_account().await;
     let refused = register(&world, registration("anna@example.com")).await;
     assert_eq!(reason(refused), Some(Reason::RegistrationClosed));
 }
 
 #[tokio::test]
-async fn registration_of_a_stranger_does_not_void_ones_own() {
+async fn registration_by_a_stranger_does_not_void_another() {
     let mut world = World::new().await;
-    with_people(&mut world, |people| {
-        people.registration = settings::Registration::Open;
-    });
+    with_registration(&mut world, settings::Registration::Open);
     register(&world, registration("anna@example.com"))
         .await
         .expect("mails");
-    let own = token_in(&world.mails.next().await.text, "vbm_");
+    let own = mailed_token(&world).await;
     let strange = Registration {
         password: password(OTHER),
         ..registration("anna@example.com")

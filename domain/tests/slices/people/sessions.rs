@@ -2,11 +2,13 @@
 
 use sea_orm::ConnectionTrait;
 use vintedbot_domain::events::Kind;
-use vintedbot_domain::identity::{self, Role};
+use vintedbot_domain::identity::{self, Client, Role, SignIn};
 use vintedbot_domain::paging::PageRequest;
 use vintedbot_domain::{Error, Reason};
 
-use super::{DAY, MINUTE, OTHER, PASSWORD, caller, refresh, sign_in, try_sign_in, user, with_people};
+use super::{
+    DAY, MINUTE, OTHER, PASSWORD, caller, password, refresh, sign_in, try_sign_in, user, with_people,
+};
 use crate::support::{World, reason};
 
 #[tokio::test]
@@ -40,6 +42,40 @@ async fn failures_of_one_address_are_limited_over_all_people() {
     }
     let refused = try_sign_in(&world, "anna@example.com", PASSWORD, "").await;
     assert_eq!(reason(refused), Some(Reason::RateLimited));
+}
+
+#[tokio::test]
+async fn stranger_needs_many_addresses_to_lock_a_person_out() {
+    let mut world = World::new().await;
+    with_people(&mut world, |people| {
+        people.failures_per_account = 2;
+        people.failures_per_address = 4;
+    });
+    user(&world, "anna@example.com", Role::Owner).await;
+    let guess = async |address: &str| {
+        let client = Client {
+            address: Some(address.parse().expect("an address")),
+            device: String::new(),
+        };
+        let sign_in = SignIn {
+            email: "anna@example.com".to_owned(),
+            password: password(OTHER),
+            code: String::new(),
+        };
+        reason(identity::sign_in(&world.context, &client, sign_in).await)
+    };
+    let wrong = Some(Reason::CredentialsInvalid);
+    for expected in [wrong, wrong, Some(Reason::RateLimited)] {
+        assert_eq!(guess("198.51.100.1").await, expected);
+    }
+    sign_in(&world, "anna@example.com").await;
+    for address in ["198.51.100.2", "198.51.100.3"] {
+        for _ in 0..2 {
+            assert_eq!(guess(address).await, wrong);
+        }
+    }
+    let locked_out = try_sign_in(&world, "anna@example.com", PASSWORD, "").await;
+    assert_eq!(reason(locked_out), Some(Reason::RateLimited));
 }
 
 #[tokio::test]

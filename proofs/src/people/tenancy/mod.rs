@@ -224,7 +224,7 @@ async fn add_people(store: &Store, folder: &Path, tenants: [&Tenant; 2]) -> Resu
             email: tenant.email.clone(),
             display_name: tenant.email.clone(),
             password: Password::new(PASSWORD.to_owned()),
-            role: Role::Owner,
+            role: Some(Role::Owner),
             workspace_id: tenant.workspace_id.clone(),
         };
         operator::create_user(&context, new).await?;

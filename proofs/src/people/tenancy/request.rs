@@ -1,4 +1,4 @@
-//! The requests: which fields of a method are ids, and what else a request contains.
+//! Requests: their fields with ids, and the other fields that a method requires.
 
 use anyhow::{Context as _, Result};
 use prost::Message as _;
