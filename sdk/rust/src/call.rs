@@ -20,6 +20,8 @@ pub struct Calls {
     pub credential: Credential,
     /// The timeout of one attempt.
     pub timeout: Duration,
+    /// The silence after which a watch reconnects.
+    pub silence: Duration,
     pub retry: RetryPolicy,
 }
 

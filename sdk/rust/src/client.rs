@@ -21,6 +21,8 @@ use crate::{
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+/// The server sends a checkpoint after 15 s without another message.
+const SILENCE: Duration = Duration::from_secs(40);
 /// A dead connection is detected after the sum of these two durations.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -39,6 +41,7 @@ impl Client {
             address: address.into(),
             token: Token::None,
             timeout: CALL_TIMEOUT,
+            silence: SILENCE,
             retry: RetryPolicy::default(),
         }
     }
@@ -209,6 +212,7 @@ pub struct ClientBuilder {
     address: String,
     token: Token,
     timeout: Duration,
+    silence: Duration,
     retry: RetryPolicy,
 }
 
@@ -235,6 +239,12 @@ impl ClientBuilder {
     /// `upload_all`.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
+        self
+    }
+
+    /// Sets the silence after which a `watch` reconnects; default 40 s. The server is never silent for more than 15 s.
+    pub fn silence(mut self, silence: Duration) -> Self {
+        self.silence = silence;
         self
     }
 
@@ -273,6 +283,7 @@ impl ClientBuilder {
                 channel,
                 credential,
                 timeout: self.timeout,
+                silence: self.silence,
                 retry: self.retry,
             },
         }

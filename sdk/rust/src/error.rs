@@ -30,11 +30,13 @@ pub enum Error {
         /// An English description.
         message: String,
         /// Details of the reason. The documentation of each reason names the keys.
-        metadata: BTreeMap<String, String>,
+        metadata: Box<BTreeMap<String, String>>,
         /// All wrong fields. Empty if the error concerns no field.
         violations: Vec<Violation>,
         /// The wait after which a retry may succeed. Absent if the server gave none.
         retry_after: Option<Duration>,
+        /// The header `x-request-id` of the call, which is in the server's log. Empty if the answer had none.
+        request_id: Box<str>,
     },
     /// The connection was lost, the deadline passed, or a proxy answered instead of the server. It is unknown whether
     /// the call took effect.
@@ -111,6 +113,16 @@ impl Error {
         }
     }
 
+    /// Returns the header `x-request-id` of the call, which is in the server's log.
+    #[must_use]
+    pub fn request_id(&self) -> Option<&str> {
+        match self {
+            Self::Api { request_id, .. } => (!request_id.is_empty()).then_some(request_id),
+            Self::Refresh(cause) => cause.request_id(),
+            _ => None,
+        }
+    }
+
     /// Returns whether the cursor has expired. If so, watch again with `snapshot` set and no cursor.
     #[must_use]
     pub fn is_cursor_expired(&self) -> bool {
@@ -139,7 +151,7 @@ impl From<Status> for Error {
             reason: ErrorReason::from_str_name(&info.reason).unwrap_or_default(),
             reason_name: info.reason.clone(),
             message: status.message().to_owned(),
-            metadata: info.metadata.clone().into_iter().collect(),
+            metadata: Box::new(info.metadata.clone().into_iter().collect()),
             violations: violations
                 .iter()
                 .map(|found| Violation {
@@ -151,8 +163,14 @@ impl From<Status> for Error {
                 })
                 .collect(),
             retry_after: details.retry_info().and_then(|info| info.retry_delay),
+            request_id: request_id(&status),
         }
     }
+}
+
+fn request_id(status: &Status) -> Box<str> {
+    let id = status.metadata().get("x-request-id");
+    id.and_then(|id| id.to_str().ok()).unwrap_or_default().into()
 }
 
 /// Converts a status without `ErrorInfo`. It does not come from our server, which always sends a reason.
@@ -169,9 +187,10 @@ fn without_reason(status: Status) -> Error {
             reason: ErrorReason::Unspecified,
             reason_name: String::new(),
             message: status.message().to_owned(),
-            metadata: BTreeMap::new(),
+            metadata: Box::default(),
             violations: Vec::new(),
             retry_after: None,
+            request_id: request_id(&status),
         },
     }
 }

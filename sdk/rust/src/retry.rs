@@ -78,8 +78,6 @@ fn is_temporary(error: &Error) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
     use crate::ErrorReason;
 
@@ -89,9 +87,10 @@ mod tests {
             reason: ErrorReason::Unspecified,
             reason_name: String::new(),
             message: String::new(),
-            metadata: BTreeMap::new(),
+            metadata: Box::default(),
             violations: Vec::new(),
             retry_after,
+            request_id: "".into(),
         }
     }
 

@@ -6,6 +6,7 @@ use std::task::{Context, Poll, ready};
 
 use futures::Stream;
 use futures::stream::BoxStream;
+use tokio::time::timeout;
 use tonic::{Code, Status};
 use vintedbot_proto::v1::event_service_client::EventServiceClient;
 use vintedbot_proto::v1::watch_response::Message;
@@ -17,8 +18,9 @@ use crate::{Error, Result};
 /// The messages of the event log, as a stream; see [`Events::watch`](crate::Events::watch).
 ///
 /// If the connection is lost or the server restarts, the stream resumes from its cursor, with growing waits and without
-/// a limit. Every event therefore arrives exactly once. A permanent error, such as a revoked API token, an ended
-/// session or an expired cursor ([`Error::is_cursor_expired`]), is returned, and the stream ends.
+/// a limit. Every event therefore arrives exactly once. A silence of 40 s (see [`ClientBuilder::silence`](crate::ClientBuilder::silence)) counts as a lost connection, and so does an
+/// answer without a reason of the server, such as a proxy's 404. A permanent error, such as a revoked API token, an
+/// ended session or an expired cursor ([`Error::is_cursor_expired`]), is returned, and the stream ends.
 ///
 /// An interrupted snapshot starts again: use a snapshot only after its `SnapshotEnd`.
 #[must_use = "nothing is watched until the stream is polled"]
@@ -80,12 +82,15 @@ fn messages(calls: Calls, mut request: WatchRequest) -> impl Stream<Item = Resul
                 let mut client = EventServiceClient::new(calls.line());
                 client.watch(request.clone()).await.map_err(Error::from)
             };
-            let opened = calls.authenticated(open).await;
-            let error = match opened {
+            let opened = timeout(calls.silence, calls.authenticated(open)).await;
+            let error = match opened.unwrap_or_else(|_elapsed| Err(silent())) {
                 Ok(response) => {
                     let mut stream = response.into_inner();
                     loop {
-                        match stream.message().await {
+                        let Ok(next) = timeout(calls.silence, stream.message()).await else {
+                            break silent();
+                        };
+                        match next {
                             Ok(Some(message)) => {
                                 cuts = 0;
                                 if !message.cursor.is_empty() {
@@ -111,9 +116,15 @@ fn messages(calls: Calls, mut request: WatchRequest) -> impl Stream<Item = Resul
     }
 }
 
+fn silent() -> Error {
+    Error::from(Status::unavailable("the stream was silent for too long"))
+}
+
 /// Returns whether a retry would only give the same error.
 fn is_final(error: &Error) -> bool {
     match error {
+        // Without a reason, the answer is not the server's.
+        Error::Api { reason_name, .. } if reason_name.is_empty() => false,
         Error::Api { code, .. } => !matches!(
             code,
             Code::Unavailable | Code::ResourceExhausted | Code::Internal | Code::DeadlineExceeded

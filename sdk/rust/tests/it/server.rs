@@ -91,6 +91,11 @@ impl Server {
 
     /// Returns a client whose retry waits are milliseconds instead of seconds.
     pub fn client(&self) -> Client {
+        self.client_with_silence(Duration::from_secs(40))
+    }
+
+    /// Returns a client that takes a stream as lost after this silence.
+    pub fn client_with_silence(&self, silence: Duration) -> Client {
         let retry = RetryPolicy {
             first_wait: Duration::from_millis(1),
             longest_wait: Duration::from_millis(50),
@@ -99,6 +104,7 @@ impl Server {
         let client = Client::builder(&self.address).token("vb_test").retry(retry);
         client
             .timeout(Duration::from_millis(500))
+            .silence(silence)
             .lazy()
             .expect("a right address")
     }

@@ -1,6 +1,7 @@
 //! Watches that survive cut connections.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use futures::TryStreamExt as _;
 use prost::Message as _;
@@ -124,6 +125,32 @@ async fn revoked_token_ends_the_watch() {
         ErrorReason::TokenInvalid
     );
     assert_eq!(server.calls().len(), 1);
+}
+
+#[tokio::test]
+async fn answer_of_a_proxy_does_not_end_the_watch() {
+    let server = Server::start(|number, _| match number {
+        1 => Answer::Refusal(Status::unauthenticated("a proxy")),
+        2 => Answer::Refusal(Status::permission_denied("a proxy")),
+        3 => Answer::Refusal(Status::unimplemented("a proxy's 404")),
+        _ => Answer::Messages(vec![event(1)]),
+    })
+    .await;
+    assert_eq!(events(&server.client(), "", 1).await, [1]);
+    assert_eq!(server.calls().len(), 4);
+}
+
+#[tokio::test]
+async fn silent_watch_reconnects_from_its_cursor() {
+    let server = Server::start(|number, _| match number {
+        1 => Answer::Messages(vec![event(5)]),
+        2 => Answer::Silence,
+        _ => Answer::Messages(vec![event(6)]),
+    })
+    .await;
+    let client = server.client_with_silence(Duration::from_millis(200));
+    assert_eq!(events(&client, "", 6).await, [5, 6]);
+    assert_eq!(server.calls()[2].message::<WatchRequest>().cursor, "5");
 }
 
 #[tokio::test]
