@@ -24,7 +24,18 @@ pub struct LinkHolder {
 impl LinkHolder {
     /// Returns the expiry of a link that is created now.
     pub fn expire_time(&self, context: &Context) -> Millis {
-        let time = context.clock.now() + context.settings.signed_url_ms;
+        self.at_most(context.clock.now() + context.settings.signed_url_ms)
+    }
+
+    /// Returns the expiry of a link to a file that is created now, which is valid for one to two lifetimes. All links
+    /// within a lifetime have the same expiry and so are equal: browsers cache the file, and equal responses compare
+    /// equal.
+    pub fn file_expire_time(&self, context: &Context) -> Millis {
+        let lifetime = context.settings.signed_url_ms.max(1);
+        self.at_most((context.clock.now() / lifetime + 2) * lifetime)
+    }
+
+    fn at_most(&self, time: Millis) -> Millis {
         self.until.map_or(time, |until| until.min(time))
     }
 }

@@ -37,7 +37,7 @@ pub fn signed_path(
     storage_key: &str,
     content_type: &str,
 ) -> Result<(String, Millis)> {
-    let expire_time = holder.expire_time(context);
+    let expire_time = holder.file_expire_time(context);
     let claims = Claims {
         key: storage_key.to_owned(),
         content_type: content_type.to_owned(),

@@ -218,6 +218,15 @@ async fn signed_path_opens_one_file_until_expiry() {
     let photo = world.photo(1).await;
     let (path, expire_time) =
         media::photo_url(&world.context, &world.caller.link_holder(), &photo).expect("a path");
+    let again = media::photo_url(&world.context, &world.caller.link_holder(), &photo);
+    assert_eq!(
+        again.expect("a path"),
+        (path.clone(), expire_time),
+        "browsers cache it"
+    );
+    let lifetime = world.context.settings.signed_url_ms;
+    let left = expire_time - world.context.clock.now();
+    assert!(left > lifetime && left <= 2 * lifetime, "{left}");
     let signed = path.strip_prefix("/media/").expect("is served there");
     let file = media::open_signed(&world.context, signed).await.expect("opens");
     assert_eq!(
@@ -234,7 +243,7 @@ async fn signed_path_opens_one_file_until_expiry() {
         .await
         .map(drop);
     assert_eq!(reason(altered), Some(Reason::NotFound));
-    world.clock.advance(world.context.settings.signed_url_ms);
+    world.clock.advance(2 * world.context.settings.signed_url_ms);
     let late = media::open_signed(&world.context, signed).await.map(drop);
     assert_eq!(reason(late), Some(Reason::NotFound));
 }

@@ -10219,7 +10219,7 @@ pub struct Photo {
     /// The name of the uploaded file, without folders. Empty if the upload had none.
     #[prost(string, tag = "8")]
     pub file_name: ::prost::alloc::string::String,
-    /// An absolute, signed URL of the stored file, which needs no token. Every response contains a new URL.
+    /// An absolute, signed URL of the stored file, which needs no token. It stays the same for the period SIGNED_URL_TTL.
     #[prost(string, tag = "9")]
     pub url: ::prost::alloc::string::String,
     /// The time at which `url` expires.
@@ -10574,7 +10574,7 @@ pub mod media_service_client {
                 .insert(GrpcMethod::new("vintedbot.v1.MediaService", "CreateUploadUrl"));
             self.inner.unary(req, path, codec).await
         }
-        /// Returns one photo, with a new signed URL. Scope: media:read.
+        /// Returns one photo, with its signed URL. Scope: media:read.
         pub async fn get_photo(
             &mut self,
             request: impl tonic::IntoRequest<super::GetPhotoRequest>,
@@ -10691,7 +10691,7 @@ pub mod media_service_server {
             tonic::Response<super::CreateUploadUrlResponse>,
             tonic::Status,
         >;
-        /// Returns one photo, with a new signed URL. Scope: media:read.
+        /// Returns one photo, with its signed URL. Scope: media:read.
         async fn get_photo(
             &self,
             request: tonic::Request<super::GetPhotoRequest>,
@@ -13040,8 +13040,8 @@ pub struct Screenshot {
     /// The name of the step; see `PublishStep.step`.
     #[prost(string, tag = "4")]
     pub step: ::prost::alloc::string::String,
-    /// The signed URL of the image, which needs no token. Every response contains a new URL. Empty if no browser was used
-    /// and only the text was stored.
+    /// The signed URL of the image, which needs no token. It stays the same for the period SIGNED_URL_TTL. Empty if no
+    /// browser was used and only the text was stored.
     #[prost(string, tag = "5")]
     pub url: ::prost::alloc::string::String,
     /// The signed URL of the page's text, with secrets redacted. Empty if no text was stored.

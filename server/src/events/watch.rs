@@ -17,6 +17,7 @@ use futures::stream;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::Instant;
+use tonic::metadata::MetadataValue;
 use tonic::{Request, Response};
 use tracing::Instrument as _;
 use vintedbot_domain::clock::Millis;
@@ -114,7 +115,12 @@ pub async fn watch(
             }
         }
     });
-    Ok(Response::new(Box::pin(stream)))
+    let stream: <super::Service as v1::event_service_server::EventService>::WatchStream = Box::pin(stream);
+    let mut response = Response::new(stream);
+    // nginx would otherwise hold messages back until its buffer is full.
+    let unbuffered = MetadataValue::from_static("no");
+    response.metadata_mut().insert("x-accel-buffering", unbuffered);
+    Ok(response)
 }
 
 /// Refuses a caller whose token was revoked or whose session has ended. The stream has missed that event if it is older

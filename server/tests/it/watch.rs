@@ -74,6 +74,16 @@ async fn watch_begins_with_a_checkpoint_at_the_head() {
 }
 
 #[tokio::test]
+async fn watch_asks_proxies_not_to_buffer_it() {
+    let instance = harness::start().await;
+    let mut client = EventServiceClient::new(instance.connect().await);
+    let response = client.watch(v1::WatchRequest::default()).await.expect("opens");
+    let header = response.metadata().get("x-accel-buffering");
+    assert_eq!(header.and_then(|value| value.to_str().ok()), Some("no"));
+    instance.stop().await;
+}
+
+#[tokio::test]
 async fn repeatedly_cut_watch_gets_every_event_exactly_once() {
     let instance = harness::start().await;
     let account = instance.make_account("one").await;

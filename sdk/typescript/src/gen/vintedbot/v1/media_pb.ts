@@ -78,7 +78,7 @@ export type Photo = Message<"vintedbot.v1.Photo"> & {
   fileName: string;
 
   /**
-   * An absolute, signed URL of the stored file, which needs no token. Every response contains a new URL.
+   * An absolute, signed URL of the stored file, which needs no token. It stays the same for the period SIGNED_URL_TTL.
    *
    * @generated from field: string url = 9;
    */
@@ -577,7 +577,7 @@ export const MediaService: GenService<{
     output: typeof CreateUploadUrlResponseSchema;
   },
   /**
-   * Returns one photo, with a new signed URL. Scope: media:read.
+   * Returns one photo, with its signed URL. Scope: media:read.
    *
    * @generated from rpc vintedbot.v1.MediaService.GetPhoto
    */

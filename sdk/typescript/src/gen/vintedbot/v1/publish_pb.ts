@@ -797,8 +797,8 @@ export type Screenshot = Message<"vintedbot.v1.Screenshot"> & {
   step: string;
 
   /**
-   * The signed URL of the image, which needs no token. Every response contains a new URL. Empty if no browser was used
-   * and only the text was stored.
+   * The signed URL of the image, which needs no token. It stays the same for the period SIGNED_URL_TTL. Empty if no
+   * browser was used and only the text was stored.
    *
    * @generated from field: string url = 5;
    */
