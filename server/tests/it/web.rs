@@ -193,6 +193,27 @@ async fn other_origin_gets_no_cors_headers() {
 }
 
 #[tokio::test]
+async fn health_is_readable_from_every_origin_once() {
+    let instance = harness::start_with(config()).await;
+    for (origin, expected) in [
+        ("https://evil.example", "*"),
+        ("https://app.example", "https://app.example"),
+    ] {
+        let request = http()
+            .get(format!("{}/health", instance.url))
+            .header("origin", origin);
+        let response = request.send().await.expect("answers");
+        let allowed: Vec<_> = response
+            .headers()
+            .get_all("access-control-allow-origin")
+            .iter()
+            .collect();
+        assert_eq!(allowed, [expected], "{origin}");
+    }
+    instance.stop().await;
+}
+
+#[tokio::test]
 async fn preflights_are_answered_for_calls_and_for_uploads() {
     let instance = harness::start_with(config()).await;
     for (path, method) in [
