@@ -29,10 +29,10 @@ folder = target/$(if $(filter dev,$(1)),debug,$(1))
 # Most tests wait rather than compute, so each core gets two slots. A test with a browser takes both.
 TEST := cargo $(shell command -v cargo-nextest >/dev/null && echo nextest run -j $$((2 * $$(nproc))) || echo test) --no-fail-fast
 # The parts of `make test`, in this order. Each part is a target `test-…`.
-PARTS := lint unit build integration docs typescript faults attack people crash chaos sim sim-postgres streams load browser
+PARTS := lint unit build integration docs typescript lovable faults attack people crash chaos sim sim-postgres streams load browser webkit
 
-.PHONY: help run demo check build test lint audit generate faults attack people crash browser chaos sim streams load bench release compiler node \
-	chromium screen postgres redis haproxy faketime tools $(addprefix test-,$(PARTS))
+.PHONY: help run demo check build test lint audit generate lovable faults attack people crash browser chaos sim streams load webkit bench release compiler node \
+	chromium webkitgtk screen postgres redis haproxy faketime tools $(addprefix test-,$(PARTS))
 
 help: ## Prints this list.
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  make %-9s %s\n' "$$name" "$$text"; done
@@ -54,7 +54,7 @@ build: compiler ## Builds all programs and tests once, with one set of features.
 test: tools ## Runs all tests: lint, unit, end-to-end and story tests, samples of people, crash, chaos, browser, streams, load and simulation.
 	@scripts/parts test $(PARTS)
 
-tools: compiler node $(VENV)/bin/grpcurl $(VENV)/mail $(VENV)/webhooks $(VENV)/metrics chromium screen postgres redis haproxy faketime $(PROMTOOL)
+tools: compiler node $(VENV)/bin/grpcurl $(VENV)/mail $(VENV)/webhooks $(VENV)/metrics $(VENV)/grpc chromium webkitgtk screen postgres redis haproxy faketime $(PROMTOOL)
 
 test-lint: lint
 
@@ -73,6 +73,9 @@ test-docs:
 
 test-typescript:
 	$(NPM) test
+	CHROMIUM="$${BROWSER_BINARY:-/usr/bin/chromium}" $(NPM) run test:package
+
+test-lovable: lovable
 
 test-faults: faults
 
@@ -103,20 +106,27 @@ test-load:
 test-browser:
 	$(MAKE) browser CASES=12
 
+test-webkit: webkit
+
 lint: compiler node ## Checks formatting, clippy, the contract's lint and the TypeScript types.
 	scripts/subjects
 	cargo fmt --all --check
 	cargo clippy --all-targets -- -D warnings
 	$(NPM) run lint:proto
 	$(NPM) run lint
+	$(NPM) run lint:package
 
 audit: compiler node target/tools/bin/cargo-deny ## Checks every dependency for known vulnerabilities, licence and source.
 	target/tools/bin/cargo-deny --locked check
 	$(NPM) audit
 
-generate: compiler node ## Regenerates the Rust and TypeScript code of the contract.
-	UPDATE=1 cargo test --quiet -p vintedbot-proto --test drift
+generate: compiler node ## Regenerates the Rust and TypeScript code and the reference of the contract.
+	UPDATE=1 cargo test --quiet -p vintedbot-proto
 	$(NPM) run generate
+
+lovable: compiler node chromium ## Builds an app from docs/lovable.md alone, and uses it in a browser.
+	$(call build,dev,vintedbot)
+	@$(NPM) run --silent lovable
 
 faults: compiler ## Plays inputs that people really have, such as odd photos, texts and cookies, to an instance.
 	$(call build,dev,vintedbot faults)
@@ -137,6 +147,10 @@ people: compiler postgres ## Refreshes sessions in many interleavings, replays t
 browser: compiler chromium ## Runs a real browser against the variants and challenges of the site. [CASES=n SEED=n CASE=text FAILPOINTS=rule]
 	$(call build,dev,browser)
 	@target/debug/browser
+
+webkit: compiler node webkitgtk screen ## Tests the TypeScript SDK in WebKit, the engine of Safari, against an instance.
+	$(call build,dev,vintedbot)
+	$(NPM) run test:webkit
 
 chaos: compiler chromium postgres redis faketime ## Makes each dependency of a cluster fail in turn, under load. [CELLS=n CELL=name FAILPOINTS=rule]
 	$(call build,dev,vintedbot chaos)
@@ -180,6 +194,10 @@ $(NODE_STAMP): sdk/typescript/package-lock.json
 chromium:
 	@[ -n "$${BROWSER_BINARY:-}" ] || scripts/need chromium chromium
 	@[ -n "$${CHROMEDRIVER:-}" ] || scripts/need chromedriver chromium-driver
+
+# WebKit with its driver and a small browser.
+webkitgtk:
+	@scripts/need WebKitWebDriver webkit2gtk-driver libwebkit2gtk-4.1-0
 
 # A virtual screen, for tests with browser windows.
 screen:
@@ -226,6 +244,11 @@ $(VENV)/mail: | $(VENV)/bin/pip
 # Parses metrics as Prometheus does.
 $(VENV)/metrics: | $(VENV)/bin/pip
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check prometheus-client==0.26.0
+	@touch $@
+
+# Generates the Python code of the contract, and calls the server. docs/python.md lists the same versions.
+$(VENV)/grpc: | $(VENV)/bin/pip
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check grpcio==1.85.3 grpcio-status==1.85.3 grpcio-tools==1.85.1
 	@touch $@
 
 $(VENV)/imaging: | $(VENV)/bin/pip

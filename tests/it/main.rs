@@ -14,6 +14,7 @@ mod metrics;
 mod moved;
 mod people;
 mod private;
+mod python;
 mod readme;
 mod rig;
 mod search;

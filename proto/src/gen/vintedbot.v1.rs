@@ -2975,8 +2975,9 @@ pub mod auth_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Signs a person in and starts a session. Fails with CREDENTIALS_INVALID for an unknown address, a wrong password or
-        /// a disabled person, and with SECOND_FACTOR_REQUIRED or SECOND_FACTOR_INVALID only after the right password. Fails
-        /// with RATE_LIMITED after too many failed attempts. Public.
+        /// a disabled person, with VALIDATION_FAILED for a password that no person can have (less than 8 or more than 256
+        /// bytes), and with SECOND_FACTOR_REQUIRED or SECOND_FACTOR_INVALID only after the right password. Fails with
+        /// RATE_LIMITED after too many failed attempts. Public.
         pub async fn sign_in(
             &mut self,
             request: impl tonic::IntoRequest<super::SignInRequest>,
@@ -3673,8 +3674,9 @@ pub mod auth_service_server {
             tonic::Status,
         >;
         /// Signs a person in and starts a session. Fails with CREDENTIALS_INVALID for an unknown address, a wrong password or
-        /// a disabled person, and with SECOND_FACTOR_REQUIRED or SECOND_FACTOR_INVALID only after the right password. Fails
-        /// with RATE_LIMITED after too many failed attempts. Public.
+        /// a disabled person, with VALIDATION_FAILED for a password that no person can have (less than 8 or more than 256
+        /// bytes), and with SECOND_FACTOR_REQUIRED or SECOND_FACTOR_INVALID only after the right password. Fails with
+        /// RATE_LIMITED after too many failed attempts. Public.
         async fn sign_in(
             &self,
             request: tonic::Request<super::SignInRequest>,

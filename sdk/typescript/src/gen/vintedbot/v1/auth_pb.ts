@@ -1756,8 +1756,9 @@ export const AuthService: GenService<{
   },
   /**
    * Signs a person in and starts a session. Fails with CREDENTIALS_INVALID for an unknown address, a wrong password or
-   * a disabled person, and with SECOND_FACTOR_REQUIRED or SECOND_FACTOR_INVALID only after the right password. Fails
-   * with RATE_LIMITED after too many failed attempts. Public.
+   * a disabled person, with VALIDATION_FAILED for a password that no person can have (less than 8 or more than 256
+   * bytes), and with SECOND_FACTOR_REQUIRED or SECOND_FACTOR_INVALID only after the right password. Fails with
+   * RATE_LIMITED after too many failed attempts. Public.
    *
    * @generated from rpc vintedbot.v1.AuthService.SignIn
    */
