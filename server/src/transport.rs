@@ -103,7 +103,7 @@ async fn app(state: ServerState) -> Result<Router, Error> {
 
 async fn route(grpc: Router, request: Request) -> Response {
     if !calls::is_grpc(&request) {
-        return http_api::not_found();
+        return http_api::fallback(&request);
     }
     grpc.oneshot(request)
         .await

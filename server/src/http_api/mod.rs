@@ -2,6 +2,7 @@
 //!
 //! A signed path is a capability. It is never logged, and shared caches never store its content.
 
+mod console;
 mod health;
 mod media;
 mod preview;
@@ -9,6 +10,7 @@ mod problem;
 mod upload;
 
 use axum::Router;
+use axum::extract::Request;
 use axum::response::Response;
 use axum::routing::{get, put};
 use http::StatusCode;
@@ -26,8 +28,12 @@ pub fn routes(state: ServerState) -> Router {
         .with_state(state)
 }
 
-/// The response to an unknown path.
-pub fn not_found() -> Response {
+/// The response to a path that is neither a route nor a call: a file of the console, or an error.
+pub fn fallback(request: &Request) -> Response {
+    console::respond(request).unwrap_or_else(not_found)
+}
+
+fn not_found() -> Response {
     problem::json(
         StatusCode::NOT_FOUND,
         "NOT_FOUND",

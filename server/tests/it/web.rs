@@ -285,3 +285,43 @@ async fn star_allows_every_origin_and_invalid_origin_fails_start() {
         );
     }
 }
+
+#[tokio::test]
+async fn pages_of_the_console_have_a_strict_policy() {
+    let instance = harness::start().await;
+    let get = async |path: &str, accept: &str| {
+        let request = http()
+            .get(format!("{}{path}", instance.url))
+            .header("accept", accept);
+        request.send().await.expect("answers")
+    };
+    // The console is there only if it was built before.
+    let root = get("/", "text/html").await;
+    let page = get("/inbox/some-thread", "text/html,*/*").await;
+    assert_eq!(root.status(), page.status());
+    for response in [root, page] {
+        let policy = header(response.headers(), "content-security-policy").expect("a policy");
+        assert!(
+            policy.starts_with("default-src 'none'; script-src 'self'"),
+            "{policy}"
+        );
+        assert!(!policy.contains("unsafe"), "{policy}");
+        assert!(response.text().await.expect("text").contains("vintedbot"));
+    }
+    for (path, accept) in [
+        ("/assets/index-of-an-older-build.js", "text/html"),
+        ("/media/nothing/here", "text/html"),
+        ("/vintedbot.v1.AuthService/GetMe", "text/html"),
+        ("/.vite/manifest.json", "*/*"),
+        ("/../Cargo.toml", "*/*"),
+        ("/inbox", "application/json"),
+    ] {
+        let response = get(path, accept).await;
+        assert_eq!(response.status(), StatusCode::NOT_FOUND, "{path}");
+        let body: serde_json::Value = response.json().await.expect("JSON");
+        assert_eq!(body["code"], "NOT_FOUND", "{path}");
+    }
+    let posted = http().post(&instance.url).send().await.expect("answers");
+    assert_eq!(posted.status(), StatusCode::NOT_FOUND);
+    instance.stop().await;
+}
