@@ -1,20 +1,34 @@
 /**
- * TypeScript SDK for vintedbot. `createVintedbot` creates one typed client for each service, `AuthSession` signs a
- * person in and out, `watch` follows the event log across lost connections, and `callError` decodes an error. A new
- * service is a generated file (`npm run generate`), a line here and a client in `client.ts`.
+ * TypeScript SDK for vintedbot. `createVintedbot` connects to a server with one typed client for each service, and
+ * `createConnection` with only those that a page names. `session` signs a person in and out, `watch` follows the event
+ * log across lost connections, `uploadPhoto` reports progress, and `callError` decodes an error.
  */
+export { create, fromJson, toJson } from "@bufbuild/protobuf";
+export { timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
 export { Code, ConnectError } from "@connectrpc/connect";
 export {
+  createConnection,
+  createServices,
   createVintedbot,
-  createVintedbotOn,
+  type ApiTokenOptions,
+  type Connection,
   type ConnectionOptions,
-  type SessionVintedbotOptions,
+  type ServerOptions,
+  type Services,
+  type SessionConnection,
+  type SessionVintedbot,
   type Vintedbot,
-  type VintedbotOptions,
 } from "./client.js";
-export { callError, type CallError, type FieldViolation } from "./errors.js";
-export { AuthSession, type AuthSessionOptions, type SignInOptions, type TokenPair } from "./session.js";
-export { watch, type WatchOptions } from "./watch.js";
+export type { ConnectionProblem } from "./connection.js";
+export { callError, fieldErrors, isReason, type CallError, type FieldViolation } from "./errors.js";
+export { paginate } from "./paginate.js";
+export { AuthSession, type AuthSessionOptions, type SignInOptions } from "./session.js";
+export { isSettled, settled, type SettledOptions } from "./settled.js";
+export { watchShared, type SharedWatchOptions } from "./shared-watch.js";
+export { localTokens, type TokenPair, type TokenStore } from "./tokens.js";
+export { uploadPhoto, type UploadOptions } from "./upload.js";
+export { formatMoney, id, money, name, stringify } from "./values.js";
+export { watch, type WatchOptions, type WatchState } from "./watch.js";
 
 export * from "./gen/vintedbot/v1/account_pb.js";
 export * from "./gen/vintedbot/v1/auth_pb.js";

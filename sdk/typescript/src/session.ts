@@ -11,23 +11,19 @@ import { callError, type CallError } from "./errors.js";
 import { AuthService, type SessionTokens, type User } from "./gen/vintedbot/v1/auth_pb.js";
 import { ErrorReason } from "./gen/vintedbot/v1/error_reason_pb.js";
 import { isFinal, sleep } from "./retry.js";
-
-/** The tokens of a session, to store them. They allow everything that the person may do. */
-export interface TokenPair {
-  /** The token that calls send. */
-  accessToken: string;
-  /** The token for the next refresh. It works once, so only one copy of a pair may be in use. */
-  refreshToken: string;
-}
+import { cookieSignIn, sessionIdOf, type TokenPair, type TokenStore } from "./tokens.js";
 
 /** The settings of a session. */
 export interface AuthSessionOptions {
   /**
-   * The stored tokens of a session, or `"cookies"` for a page that the server itself serves: the tokens then are in
-   * cookies that scripts cannot read. Absent: signed out.
+   * - `"cookies"`, for a page that the server itself serves: the tokens are in cookies that scripts cannot read.
+   * - A store that all tabs share, such as `localTokens()`.
+   * - The tokens of a session that no other page uses.
+   *
+   * Absent: signed out, and the tokens stay in memory.
    */
-  tokens?: TokenPair | "cookies";
-  /** Called with the new tokens after sign-in and after each refresh, to store them. Not called with cookies. */
+  tokens?: TokenPair | TokenStore | "cookies";
+  /** Called with the new tokens after sign-in and after each refresh. Not called with cookies. */
   onTokens?: (tokens: TokenPair) => void;
   /** Called once when the session has ended: without an error after `signOut`, else with the server's error. */
   onSignedOut?: (error?: CallError) => void;
@@ -79,6 +75,7 @@ const sessionEnded: ReadonlySet<ErrorReason> = new Set([
 export class AuthSession {
   readonly #auth: Client<typeof AuthService>;
   readonly #options: AuthSessionOptions;
+  readonly #store: TokenStore | undefined;
   /** Absent while signed out. */
   #credential: Credential | undefined;
   #refreshing: Promise<Credential | undefined> | undefined;
@@ -88,10 +85,21 @@ export class AuthSession {
     this.#auth = createClient(AuthService, transport);
     this.#options = options;
     const { tokens } = options;
-    if (tokens !== undefined) {
-      // The age of stored tokens is unknown. They are used until the server refuses them.
-      this.#credential = { tokens: tokens === "cookies" ? undefined : tokens, refreshAtMs: Infinity };
-    }
+    this.#store = isStore(tokens) ? tokens : undefined;
+    const stored = isStore(tokens) ? tokens.load() : tokens;
+    if (stored !== undefined) this.#credential = ofUnknownAge(stored === "cookies" ? undefined : stored);
+  }
+
+  /** Whether a person is signed in, as far as this page knows. With cookies, only a call of GetMe can tell. */
+  get isSignedIn(): boolean {
+    return this.#credential !== undefined;
+  }
+
+  /** The text that is the same for all pages of this session. Absent while signed out. */
+  get sharedId(): string | undefined {
+    if (this.#credential === undefined) return undefined;
+    if (this.#usesCookies) return `cookies ${cookieSignIn.id()}`;
+    return sessionIdOf(this.#credential.tokens?.accessToken ?? "");
   }
 
   /** The current tokens. Absent while signed out, and with cookies. */
@@ -106,6 +114,7 @@ export class AuthSession {
       { headers: this.#headers(undefined) },
     );
     if (user === undefined) throw incomplete("person");
+    if (this.#usesCookies) cookieSignIn.renew();
     this.#receive(tokens);
     return user;
   }
@@ -192,8 +201,25 @@ export class AuthSession {
   /** Replaces the tokens that were sent. All callers at one time share one call of RefreshSession. */
   async #refresh(sent: Credential): Promise<Credential | undefined> {
     if (this.#credential !== sent) return this.#credential;
-    this.#refreshing ??= this.#requestTokens(sent).finally(() => (this.#refreshing = undefined));
+    this.#refreshing ??= this.#replace(sent).finally(() => (this.#refreshing = undefined));
     return this.#refreshing;
+  }
+
+  async #replace(sent: Credential): Promise<Credential | undefined> {
+    const store = this.#store;
+    if (store === undefined) return this.#requestTokens(sent);
+    return store.exclusive(async () => {
+      const stored = store.load();
+      if (stored?.refreshToken === sent.tokens?.refreshToken) return this.#requestTokens(sent);
+      return this.#adopt(sent, stored);
+    });
+  }
+
+  /** Follows another page, which has refreshed the tokens, or has signed out or another person in. */
+  #adopt(sent: Credential, stored: TokenPair | undefined): Credential | undefined {
+    if (stored === undefined || !isSameSession(stored, sent.tokens)) this.#end(sent);
+    else if (this.#credential === sent) this.#credential = ofUnknownAge(stored);
+    return this.#credential;
   }
 
   async #requestTokens(sent: Credential): Promise<Credential | undefined> {
@@ -212,8 +238,13 @@ export class AuthSession {
         await sleep(waitMs);
         continue;
       }
-      // The person may have signed out or in during the call.
-      return this.#credential === sent ? this.#receive(tokens) : this.#credential;
+      // The person may have signed out or in during the call, here or in another page.
+      if (this.#credential !== sent) return this.#credential;
+      const stored = this.#store?.load();
+      if (this.#store !== undefined && stored?.refreshToken !== sent.tokens?.refreshToken) {
+        return this.#adopt(sent, stored);
+      }
+      return this.#receive(tokens);
     }
   }
 
@@ -226,15 +257,34 @@ export class AuthSession {
       refreshAtMs: Date.now() + accessTokenLifetimeMs - refreshAheadMs,
     };
     this.#credential = credential;
-    if (credential.tokens !== undefined) this.#options.onTokens?.(credential.tokens);
+    if (credential.tokens !== undefined) {
+      this.#store?.save(credential.tokens);
+      this.#options.onTokens?.(credential.tokens);
+    }
     return credential;
   }
 
   #end(credential: Credential | undefined, error?: CallError): void {
     if (credential === undefined || credential !== this.#credential) return;
     this.#credential = undefined;
+    // The tokens of another person stay.
+    const stored = this.#store?.load();
+    if (stored !== undefined && isSameSession(stored, credential.tokens)) this.#store?.save(undefined);
     this.#options.onSignedOut?.(error);
   }
+}
+
+function isSameSession(stored: TokenPair, ours: TokenPair | undefined): boolean {
+  return sessionIdOf(stored.accessToken) === sessionIdOf(ours?.accessToken ?? "");
+}
+
+function isStore(tokens: AuthSessionOptions["tokens"]): tokens is TokenStore {
+  return typeof tokens === "object" && "load" in tokens;
+}
+
+/** Returns the credential of stored tokens, which are used until the server refuses them. */
+function ofUnknownAge(tokens: TokenPair | undefined): Credential {
+  return { tokens, refreshAtMs: Infinity };
 }
 
 function incomplete(what: string): ConnectError {

@@ -1,28 +1,48 @@
 import { once } from "node:events";
 import { connect, createServer, type AddressInfo, type Socket } from "node:net";
 
-/** A TCP proxy in front of one server, which can drop its connections. */
+/** A TCP proxy in front of one server, which can disturb its connections. */
 export interface CuttingProxy {
   url: string;
   /** Drops every open connection at once, also in the middle of a message. Returns their number. */
   cut(): number;
+  /** The number of open connections. */
+  connections(): number;
+  /** Stops to forward on the open connections, without closing them. New connections work. */
+  hold(): void;
+  /** Answers each new connection with this HTTP response in the server's place. Absent: forwards again. */
+  answerWith(response?: string): void;
+  /** Makes new connections forward nothing, until this is called again with false. */
+  stall(isStalled: boolean): void;
   close(): void;
 }
 
 export async function cuttingProxy(target: URL): Promise<CuttingProxy> {
   const open = new Set<Socket>();
+  const pairs = new Set<{ client: Socket; upstream: Socket }>();
+  let answer: string | undefined;
+  let isStalled = false;
   const server = createServer((client) => {
+    if (answer !== undefined) {
+      const text = answer;
+      client.on("error", () => client.destroy());
+      client.on("data", () => client.end(text));
+      return;
+    }
     const upstream = connect(Number(target.port || 80), target.hostname);
+    const pair = { client, upstream };
+    pairs.add(pair);
     for (const socket of [client, upstream]) {
       open.add(socket);
       socket.on("error", () => socket.destroy());
       socket.on("close", () => {
         open.delete(socket);
+        pairs.delete(pair);
         client.destroy();
         upstream.destroy();
       });
     }
-    client.pipe(upstream).pipe(client);
+    if (!isStalled) client.pipe(upstream).pipe(client);
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -34,6 +54,19 @@ export async function cuttingProxy(target: URL): Promise<CuttingProxy> {
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     cut,
+    connections: () => pairs.size,
+    hold() {
+      for (const { client, upstream } of pairs) {
+        client.unpipe().pause();
+        upstream.unpipe().pause();
+      }
+    },
+    answerWith(response) {
+      answer = response;
+    },
+    stall(stalled) {
+      isStalled = stalled;
+    },
     close() {
       server.close();
       cut();

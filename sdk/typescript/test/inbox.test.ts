@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import { Code, ConnectError, createRouterTransport } from "@connectrpc/connect";
 
-import { callError, createVintedbotOn, ErrorReason } from "../src/index.js";
+import { callError, createServices, ErrorReason } from "../src/index.js";
 import { ErrorInfoSchema } from "../src/gen/google/rpc/error_details_pb.js";
 import { InboxService, Reply_State, type SendReplyRequest } from "../src/gen/vintedbot/v1/inbox_pb.js";
 import { SearchResult_Kind } from "../src/gen/vintedbot/v1/search_pb.js";
@@ -39,7 +39,7 @@ function scripted() {
       previewTemplate: () => ({ text: "Bonjour {{person}}", unfilledVariables: ["person"] }),
     });
   });
-  return { asked, vintedbot: createVintedbotOn(transport) };
+  return { asked, vintedbot: createServices(transport) };
 }
 
 test("threads are listed and answered", async () => {

@@ -7,7 +7,7 @@ import {
   AuthService,
   AuthSession,
   callError,
-  createVintedbotOn,
+  createServices,
   ErrorReason,
   EventService,
   watch,
@@ -39,7 +39,7 @@ class Server {
     const routes = (router: ConnectRouter): void => this.routes(router);
     const session = new AuthSession(createRouterTransport(routes), options);
     const transport = createRouterTransport(routes, { transport: { interceptors: [session.interceptor] } });
-    return { session, vintedbot: createVintedbotOn(transport) };
+    return { session, vintedbot: createServices(transport) };
   }
 
   private pair(): TokenPair {
@@ -191,7 +191,9 @@ test("stream resumes with the new token", async () => {
   const { vintedbot } = server.session({ tokens: expired });
   const seen: bigint[] = [];
   const cuts: Code[] = [];
-  for await (const { message } of watch(vintedbot.events, { onCut: ({ code }) => cuts.push(code) })) {
+  for await (const { message } of watch(vintedbot.events, {
+    onState: (state) => state.status === "waiting" && cuts.push(state.error.code),
+  })) {
     if (message.case === "event") seen.push(message.value.sequence);
     if (seen.length === 2) break;
   }
