@@ -1,0 +1,56 @@
+import type { Event } from "@vintedbot/sdk";
+
+import { live } from "./store";
+
+const throttleMs = 400;
+
+/** A value that the server computes, such as counts. It is read again after each event that can change it. */
+export class Fresh<T> {
+  #value: T | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #isReading = false;
+  #isStale = false;
+  #stop: (() => void) | undefined;
+  readonly #listeners = new Set<() => void>();
+
+  constructor(
+    private readonly read: () => Promise<T>,
+    private readonly concerns: (event: Event) => boolean,
+  ) {}
+
+  readonly value = (): T | undefined => this.#value;
+
+  readonly subscribe = (listener: () => void): (() => void) => {
+    this.#listeners.add(listener);
+    if (this.#listeners.size === 1) {
+      this.#stop = live.onEvent((event) => {
+        if (this.concerns(event)) this.#soon(throttleMs);
+      });
+      this.#soon(0);
+    }
+    return () => {
+      this.#listeners.delete(listener);
+      if (this.#listeners.size === 0) this.#stop?.();
+    };
+  };
+
+  #soon(ms: number): void {
+    if (this.#isReading) this.#isStale = true;
+    else if (this.#timer === undefined) this.#timer = setTimeout(() => void this.#refresh(), ms);
+  }
+
+  async #refresh(): Promise<void> {
+    this.#timer = undefined;
+    this.#isReading = true;
+    this.#isStale = false;
+    try {
+      await live.opened();
+      this.#value = await this.read();
+      for (const listener of this.#listeners) listener();
+    } catch {
+      // The banner tells about a lost line. The next event reads again.
+    }
+    this.#isReading = false;
+    if (this.#isStale) this.#soon(throttleMs);
+  }
+}

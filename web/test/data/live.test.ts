@@ -1,0 +1,125 @@
+import {
+  Code,
+  ConnectError,
+  create,
+  WatchResponseSchema,
+  type WatchOptions,
+  type WatchResponse,
+} from "@vintedbot/sdk";
+import { expect, test } from "vitest";
+
+import { Live } from "../../src/data/live";
+
+/** A stream that the test feeds. */
+class Stream {
+  readonly calls: WatchOptions[] = [];
+  #push: ((message: WatchResponse | Error) => void) | undefined;
+
+  watch = (options: WatchOptions): AsyncIterable<WatchResponse> => {
+    this.calls.push(options);
+    const waiting: (WatchResponse | Error)[] = [];
+    let wake = (): void => undefined;
+    this.#push = (message) => {
+      waiting.push(message);
+      wake();
+    };
+    const ended = (): boolean => options.signal?.aborted ?? false;
+    options.signal?.addEventListener("abort", () => wake());
+    return {
+      async *[Symbol.asyncIterator]() {
+        while (!ended()) {
+          const next = waiting.shift();
+          if (next instanceof Error) throw next;
+          if (next !== undefined) yield next;
+          else await new Promise<void>((resolve) => (wake = resolve));
+        }
+      },
+    };
+  };
+
+  send(message: WatchResponse | Error): void {
+    this.#push?.(message);
+  }
+}
+
+const checkpoint = (cursor: string): WatchResponse =>
+  create(WatchResponseSchema, { cursor, message: { case: "checkpoint", value: { sequence: 1n } } });
+const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+function setUp() {
+  const stream = new Stream();
+  const seen = { gaps: 0, now: 1_000 };
+  const live = new Live({
+    watch: stream.watch,
+    apply: () => undefined,
+    onGap: () => seen.gaps++,
+    now: () => seen.now,
+  });
+  let isOpen = false;
+  void live.opened().then(() => (isOpen = true));
+  return { stream, live, seen, isOpen: () => isOpen };
+}
+
+test("lists wait for the first message of the stream", async () => {
+  const { stream, live, isOpen } = setUp();
+  live.start();
+  await settle();
+  expect(isOpen()).toBe(false);
+  stream.send(checkpoint("c1"));
+  await settle();
+  expect(isOpen()).toBe(true);
+  expect(live.state()).toEqual({ status: "live", currentAt: 1_000 });
+});
+
+test("lists do not wait for a stream that fails and are read again", async () => {
+  const { stream, live, seen, isOpen } = setUp();
+  live.start();
+  await settle();
+  stream.calls[0]?.onState?.({ status: "waiting", error: {} as never, retryInMs: 10 });
+  await settle();
+  expect(isOpen()).toBe(true);
+  expect(live.state()).toMatchObject({ status: "lost", lostAt: 1_000 });
+  expect(seen.gaps).toBe(0);
+  stream.send(checkpoint("c1"));
+  await settle();
+  expect(seen.gaps).toBe(1);
+});
+
+test("cut between two messages is no gap and keeps the age", async () => {
+  const { stream, live, seen } = setUp();
+  live.start();
+  await settle();
+  stream.send(checkpoint("c1"));
+  await settle();
+  seen.now = 5_000;
+  stream.calls[0]?.onState?.({ status: "waiting", error: {} as never, retryInMs: 10 });
+  expect(live.state()).toEqual({ status: "lost", currentAt: 1_000, lostAt: 5_000 });
+  stream.send(checkpoint("c2"));
+  await settle();
+  expect(live.state()).toEqual({ status: "live", currentAt: 5_000 });
+  expect(seen.gaps).toBe(0);
+});
+
+test("sleeping computer continues from the last cursor", async () => {
+  const { stream, live, seen } = setUp();
+  live.start();
+  await settle();
+  stream.send(checkpoint("c1"));
+  await settle();
+  live.wake();
+  expect(stream.calls).toHaveLength(1);
+  seen.now += 7_200_000;
+  live.wake();
+  await settle();
+  expect(stream.calls).toHaveLength(2);
+  expect(stream.calls[1]?.cursor).toBe("c1");
+});
+
+test("permanent error ends the stream", async () => {
+  const { stream, live } = setUp();
+  live.start();
+  await settle();
+  stream.send(new ConnectError("no", Code.PermissionDenied));
+  await settle();
+  expect(live.state().status).toBe("ended");
+});
