@@ -16,6 +16,9 @@ TOOLS := target/tools
 PROMTOOL := $(TOOLS)/prometheus/usr/bin/promtool
 NPM := npm --prefix sdk/typescript
 NODE_STAMP := sdk/typescript/node_modules/.installed
+WEB := npm --prefix web
+WEB_STAMP := web/node_modules/.installed
+CONSOLE := web/dist/index.html
 # 100,000 seeds need optimised code. The samples in `make test` use the build of the tests instead.
 SIM_PROFILE := proof
 LOAD_PROFILE := release
@@ -29,15 +32,15 @@ folder = target/$(if $(filter dev,$(1)),debug,$(1))
 # Most tests wait rather than compute, so each core gets two slots. A test with a browser takes both.
 TEST := cargo $(shell command -v cargo-nextest >/dev/null && echo nextest run -j $$((2 * $$(nproc))) || echo test) --no-fail-fast
 # The parts of `make test`, in this order. Each part is a target `test-…`.
-PARTS := lint unit build integration docs typescript lovable faults attack people crash chaos sim sim-postgres streams load browser webkit
+PARTS := lint unit build integration docs typescript lovable console faults attack people crash chaos sim sim-postgres streams load browser webkit
 
-.PHONY: help run demo check build test lint audit generate lovable faults attack people crash browser chaos sim streams load webkit bench release compiler node \
+.PHONY: help run demo check build test lint audit generate lovable console faults attack people crash browser chaos sim streams load webkit bench release compiler node \
 	chromium webkitgtk screen postgres redis haproxy faketime tools $(addprefix test-,$(PARTS))
 
 help: ## Prints this list.
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  make %-9s %s\n' "$$name" "$$text"; done
 
-run: compiler ## Builds and runs an instance in mock mode. Its first start adds example data. Reads .env.
+run: compiler $(CONSOLE) ## Builds and runs an instance in mock mode. Its first start adds example data. Reads .env.
 	$(call build,dev,vintedbot)
 	@set -a; [ ! -f .env ] || . ./.env; set +a; exec target/debug/vintedbot serve --seed
 
@@ -77,6 +80,9 @@ test-typescript:
 
 test-lovable: lovable
 
+test-console:
+	$(MAKE) console E2E='session profile'
+
 test-faults: faults
 
 test-attack:
@@ -108,17 +114,19 @@ test-browser:
 
 test-webkit: webkit
 
-lint: compiler node ## Checks formatting, clippy, the contract's lint and the TypeScript types.
+lint: compiler node $(CONSOLE) ## Checks formatting, clippy, the contract's lint and the TypeScript types.
 	scripts/subjects
 	cargo fmt --all --check
 	cargo clippy --all-targets -- -D warnings
 	$(NPM) run lint:proto
 	$(NPM) run lint
 	$(NPM) run lint:package
+	$(WEB) run lint
 
 audit: compiler node target/tools/bin/cargo-deny ## Checks every dependency for known vulnerabilities, licence and source.
 	target/tools/bin/cargo-deny --locked check
 	$(NPM) audit
+	$(WEB) audit
 
 generate: compiler node ## Regenerates the Rust and TypeScript code and the reference of the contract.
 	UPDATE=1 cargo test --quiet -p vintedbot-proto
@@ -127,6 +135,12 @@ generate: compiler node ## Regenerates the Rust and TypeScript code and the refe
 lovable: compiler node chromium ## Builds an app from docs/lovable.md alone, and uses it in a browser.
 	$(call build,dev,vintedbot)
 	@$(NPM) run --silent lovable
+
+console: compiler chromium $(CONSOLE) ## Tests the web console: in Node, its sizes, and in a browser. [E2E=names]
+	$(call build,dev,vintedbot)
+	$(WEB) test
+	$(WEB) run size
+	CHROMIUM="$${BROWSER_BINARY:-/usr/bin/chromium}" $(WEB) run e2e -- $(E2E)
 
 faults: compiler ## Plays inputs that people really have, such as odd photos, texts and cookies, to an instance.
 	$(call build,dev,vintedbot faults)
@@ -173,7 +187,7 @@ bench: compiler chromium postgres redis $(VENV)/imaging ## Measures photos, the 
 	scripts/no-failpoints target/release/vintedbot
 	target/release/bench $(BENCH)
 
-release: compiler ## Builds the release program and checks that it has no failpoints.
+release: compiler $(CONSOLE) ## Builds the release program and checks that it has no failpoints.
 	$(call build,release,vintedbot)
 	scripts/no-failpoints target/release/vintedbot
 
@@ -190,6 +204,14 @@ $(NODE_STAMP): sdk/typescript/package-lock.json
 	@command -v npm >/dev/null || scripts/need npm nodejs npm
 	$(NPM) ci --no-fund --no-audit
 	@touch $@
+
+$(WEB_STAMP): web/package-lock.json $(NODE_STAMP)
+	$(WEB) ci --no-fund --no-audit
+	@touch $@
+
+$(CONSOLE): $(WEB_STAMP) $(shell find sdk/typescript/src web/src web/public web/index.html web/vite.config.ts -type f)
+	$(NPM) run build
+	$(WEB) run build
 
 chromium:
 	@[ -n "$${BROWSER_BINARY:-}" ] || scripts/need chromium chromium
