@@ -75,13 +75,17 @@ export function isReason(thrown: unknown, ...wanted: ErrorReason[]): boolean {
 
 /**
  * Returns the descriptions of all wrong fields by their path, for a form. With `prefix`, such as `"listing"`, only
- * fields below it, without the prefix. The first description of a field counts.
+ * fields below it, without the prefix. The first description of a field counts. An error that concerns one name of the
+ * catalogue, such as NAME_UNKNOWN, gives the message for that field.
  */
 export function fieldErrors(thrown: unknown, prefix = ""): Record<string, string> {
   const start = prefix === "" ? "" : `${prefix}.`;
+  const { violations, metadata, message } = callError(thrown);
   const found: Record<string, string> = {};
-  for (const { field, description } of callError(thrown).violations) {
+  for (const { field, description } of violations) {
     if (field.startsWith(start)) found[field.slice(start.length)] ??= description;
   }
+  const named = metadata["field"];
+  if (violations.length === 0 && named) found[named] = message;
   return found;
 }

@@ -94,4 +94,8 @@ test("field errors are named as the form's fields", () => {
     "account_id",
   ]);
   assert.deepEqual(fieldErrors(new Error("oops")), {});
+  const unknown = new ConnectError("no brand is called X", Code.InvalidArgument, undefined, [
+    { desc: ErrorInfoSchema, value: { reason: "ERROR_REASON_NAME_UNKNOWN", metadata: { field: "brand" } } },
+  ]);
+  assert.deepEqual(fieldErrors(unknown, "listing"), { brand: "no brand is called X" });
 });
