@@ -21,7 +21,7 @@ import { watchShared } from "./shared-watch.js";
 import { uploadPhoto, type UploadOptions } from "./upload.js";
 import type { WatchOptions } from "./watch.js";
 
-/** An API token, or a function that returns it and is called before each call. */
+/** An API token, or a function that returns it and is called before each attempt of a call. */
 export interface ApiTokenOptions {
   token: string | (() => string | Promise<string>);
 }
@@ -30,9 +30,12 @@ export interface ApiTokenOptions {
 export interface ServerOptions {
   /** The server's address, such as `http://127.0.0.1:8080`. */
   baseUrl: string;
-  /** The timeout of a unary call with its retries, in milliseconds. Absent: none. It does not apply to watches. */
+  /**
+   * The timeout of a unary call with its retries, in milliseconds. Absent: none. It does not apply to watches and to
+   * the bytes of an upload.
+   */
   timeoutMs?: number;
-  /** Whether calls that are safe to repeat are repeated after a lost connection. Default: true. */
+  /** Whether to create idempotency keys, and to repeat calls for which that is safe. Default: true. */
   retry?: boolean;
   /** Replaces the global `fetch`, for example in tests. Uploads by `uploadPhoto` do not use it. */
   fetch?: typeof globalThis.fetch;
@@ -88,8 +91,8 @@ export interface SessionVintedbot extends Vintedbot {
 }
 
 /**
- * Connects to a server over gRPC-web, which works in every browser and in Node. Use this instead of `createVintedbot` for
- * a small page: it loads only the services that the page names in `client`.
+ * Connects to a server over gRPC-web, which works in every browser and in Node. Use this instead of `createVintedbot`
+ * for a small page: it loads only the services that the page names in `client`.
  *
  * @throws TypeError if `baseUrl` is not an absolute HTTP URL.
  */

@@ -119,7 +119,7 @@ export function withId(thrown: unknown, id: string): ConnectError {
   return error;
 }
 
-/** Returns a random UUID. Unlike `crypto.randomUUID`, works in pages that were not loaded by https. */
+/** Returns a random UUID. Unlike `crypto.randomUUID`, works outside of secure contexts (https or localhost). */
 export function uuid(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x40;

@@ -16,7 +16,7 @@ import { cookieSignIn, sessionIdOf, type TokenPair, type TokenStore } from "./to
 /** The settings of a session. */
 export interface AuthSessionOptions {
   /**
-   * - `"cookies"`, for a page that the server itself serves: the tokens are in cookies that scripts cannot read.
+   * - `"cookies"`, for a page with the server's origin: the tokens are in cookies that scripts cannot read.
    * - A store that all tabs share, such as `localTokens()`.
    * - The tokens of a session that no other page uses.
    *
@@ -25,7 +25,10 @@ export interface AuthSessionOptions {
   tokens?: TokenPair | TokenStore | "cookies";
   /** Called with the new tokens after sign-in and after each refresh. Not called with cookies. */
   onTokens?: (tokens: TokenPair) => void;
-  /** Called once when the session has ended: without an error after `signOut`, else with the server's error. */
+  /**
+   * Called once when the session has ended: with the server's error, or without one after `signOut` here or
+   * after another tab has signed out or signed another person in.
+   */
   onSignedOut?: (error?: CallError) => void;
 }
 
@@ -215,7 +218,7 @@ export class AuthSession {
     });
   }
 
-  /** Follows another page, which has refreshed the tokens, or has signed out or another person in. */
+  /** Adopts the change of another page, which has refreshed the tokens, signed out, or signed another person in. */
   #adopt(sent: Credential, stored: TokenPair | undefined): Credential | undefined {
     if (stored === undefined || !isSameSession(stored, sent.tokens)) this.#end(sent);
     else if (this.#credential === sent) this.#credential = ofUnknownAge(stored);

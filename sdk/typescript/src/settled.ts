@@ -29,8 +29,8 @@ const working: ReadonlySet<State> = new Set([
 const forPerson: ReadonlySet<Why> = new Set([Why.CONFIRMATION, Why.PERSON, Why.ACCOUNT_PAUSED]);
 
 /**
- * Returns whether a publish job has ended, waits for its scheduled time, or waits for a person: for a confirmation, at a
- * challenge, or in doubt.
+ * Returns whether a publish job has ended, waits for its scheduled time, or waits for a person: for a confirmation, at
+ * a challenge, or in doubt.
  */
 export function isSettled({ state, requiresAction, waiting }: PublishJob): boolean {
   if (state === State.UNCONFIRMED) return requiresAction;
@@ -39,8 +39,8 @@ export function isSettled({ state, requiresAction, waiting }: PublishJob): boole
 }
 
 /**
- * Waits until a publish job has ended or waits for a person, and returns it. For a script; a page follows the events of
- * `watch` instead.
+ * Waits until a publish job has ended, is scheduled or waits for a person, and returns it; see `isSettled`. For a
+ * script; a page follows the events of `watch` instead.
  */
 export async function settled(
   publish: Client<typeof PublishService>,

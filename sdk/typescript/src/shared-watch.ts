@@ -28,22 +28,23 @@ interface Position {
   sequence: bigint;
 }
 
-/** Messages that a tab keeps until it reads them. A tab that falls further behind reads the log by itself again. */
+/** Messages that a tab keeps until it reads them. A tab that falls further behind opens its own stream again. */
 const bufferedMax = 1_000;
 const silenceMsDefault = 40_000;
 /** The wait for the position of the shared stream, if there is one. */
 const positionMs = 300;
-/** The wait of a tab that reads the log by itself for other such tabs. */
+/** The time for which a tab that needs its own stream waits for other such tabs. */
 const turnMs = 10_000;
 
 /**
- * Watches the event log as `watch` does, with one stream for all tabs of an origin: a browser opens at most six HTTP/1.1
- * connections to a server, so each stream in a tab of its own would block the seventh tab. One tab holds a Web Lock and
- * the stream, and sends its messages to the others. When it closes, the next tab continues from its own position.
+ * Watches the event log as `watch` does, with one stream for all tabs of an origin. A browser opens at most six
+ * HTTP/1.1 connections to a server, so with a stream in each tab, the seventh tab could not make calls. One tab holds a
+ * Web Lock and the stream, and sends its messages to the others. When it closes, the next tab continues from its own
+ * position.
  *
- * A tab with a `cursor` or `snapshot`, or one that missed messages, reads the log by itself until it has caught up. In
- * pages without Web Locks (not loaded by https), each visible tab has a stream and hidden tabs have none. Outside of
- * browsers this is `watch`.
+ * A tab with a `cursor` or `snapshot`, or that missed messages, has its own stream until it has caught up. Without Web
+ * Locks (in pages that were loaded neither by https nor from localhost), each visible tab has a stream and hidden tabs
+ * have none. Outside of browsers this is `watch`.
  */
 export function watchShared(
   events: Client<typeof EventService>,
@@ -70,7 +71,7 @@ class Tab {
   /** Ends the wait for the channel or for a turn, or this tab's own stream. */
   #wake: () => void = () => undefined;
   #status: WatchState["status"] | undefined;
-  /** Whether this tab reads the log by itself, and the state is that of its own stream. */
+  /** Whether this tab reads its own stream, and the state is that of this stream. */
   #isAlone = false;
   #sharedState: WatchState = { status: "connecting" };
   /** Whether this tab has the shared stream. */
@@ -201,7 +202,7 @@ class Tab {
     return { from: sequence, message };
   }
 
-  /** Reads the log with a stream of this tab until the shared stream has reached it. */
+  /** Reads the log with a stream of this tab until it meets the shared stream. */
   async *#ownStream(): AsyncGenerator<WatchResponse, void, undefined> {
     this.#isAlone = true;
     this.#report({ status: "connecting" });
@@ -229,8 +230,8 @@ class Tab {
   }
 
   /**
-   * Waits until no other tab reads the log by itself, so that these streams leave connections for the shared one. Waits
-   * no longer than `turnMs`, because the shared stream may be in a tab that the browser has suspended. Returns the
+   * Waits until no other tab has its own stream, so that these streams leave connections for the shared one. Waits no
+   * longer than `turnMs`, because the shared stream may be in a tab that the browser has suspended. Returns the
    * function that ends the turn.
    */
   #turn(): Promise<() => void> {

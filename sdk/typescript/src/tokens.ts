@@ -20,10 +20,10 @@ export interface TokenStore {
 
 /**
  * Keeps the tokens in `localStorage`, so that all tabs of the origin share one session, also after a restart of the
- * browser. Every script of the page can read them: a page that the server itself serves should use `"cookies"` instead.
+ * browser. Every script of the page can read them: a page with the server's origin should use `"cookies"` instead.
  */
 export function localTokens(key = "vintedbot.tokens"): TokenStore {
-  /** The tokens that the browser refused to store. They last as long as the page. */
+  /** The tokens that could not be stored: the browser refuses, or it is Node. They last as long as the page. */
   let refused: TokenPair | undefined;
   return {
     load() {
@@ -47,8 +47,8 @@ export function localTokens(key = "vintedbot.tokens"): TokenStore {
         refused = tokens;
       }
     },
-    // Without Web Locks, in pages that were not loaded by https, two tabs may refresh at once. The server then returns
-    // the same new tokens to both.
+    // Without Web Locks, outside of secure contexts (https or localhost), two tabs may refresh at once. The server then
+    // returns the same new tokens to both.
     exclusive: async (run) =>
       globalThis.navigator?.locks ? await navigator.locks.request(key, run) : await run(),
   };

@@ -25,8 +25,9 @@ const attemptsMax = 3;
 const longestWaitMs = 5_000;
 
 /**
- * Stores a photo and reports its progress. A lost connection is repeated, which is safe, because the same content is
- * stored once. The reasons of its errors are those of `UploadPhoto`, such as `PHOTO_NOT_AN_IMAGE`.
+ * Stores a photo and reports its progress. Repeats the upload after a lost connection, which is safe, because the same
+ * content is stored once. The reasons of its errors are those of `UploadPhoto`, such as `PHOTO_NOT_AN_IMAGE`, and of an
+ * upload URL, such as `UPLOAD_URL_EXPIRED`.
  */
 export async function uploadPhoto(
   media: Client<typeof MediaService>,

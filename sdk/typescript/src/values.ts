@@ -16,8 +16,8 @@ export function id(number: bigint | number): NameOrId {
 }
 
 /**
- * Returns an amount for a request: `price: money(12.5, "EUR")`. Rounds to the currency's smallest unit, halves away from
- * zero.
+ * Returns an amount for a request: `price: money(12.5, "EUR")`. Rounds to the currency's smallest unit, halves away
+ * from zero.
  *
  * @throws RangeError if `amount` is not a number or too large to be exact, or if `currencyCode` is not like "EUR".
  */

@@ -21,7 +21,7 @@ export type WatchState =
 export interface WatchOptions extends Omit<MessageInitShape<typeof WatchRequestSchema>, "$typeName"> {
   /** Ends the watch when aborted. */
   signal?: AbortSignal;
-  /** Called at each change of the state. Useful for a connection indicator. */
+  /** Called at each change of the state, for example for a connection indicator. */
   onState?: (state: WatchState) => void;
   /** The silence in milliseconds after which the stream counts as broken. Default: 40,000. */
   silenceMs?: number;

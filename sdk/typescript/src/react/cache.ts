@@ -110,7 +110,7 @@ export function invalidateBefore(client: QueryClient, timeMs: number): void {
 
 /**
  * Marks answers as stale. One that is under way is completed first and then read once more: it may be from before the
- * change, and to begin it again at each event would keep it from ever being shown.
+ * change, and a restart at each event would prevent it from ever being shown.
  */
 function markStale(client: QueryClient, queries: readonly Query[]): void {
   const idle = new Set(queries.filter((query) => !isUnderWay(query)));

@@ -1,7 +1,7 @@
 /**
  * React hooks for vintedbot over TanStack Query. `VintedbotProvider` gives the connection to `useVintedbot`, `useWatch`
- * and the hooks of `@connectrpc/connect-query`: `useQuery(InboxService.method.listThreads, { unread: true })`. `useWatch`
- * keeps their answers current.
+ * and the hooks of `@connectrpc/connect-query`: `useQuery(InboxService.method.listThreads, { unread: true })`.
+ * `useWatch` keeps their answers current.
  */
 import { TransportProvider } from "@connectrpc/connect-query";
 import { useQueryClient } from "@tanstack/react-query";
@@ -43,7 +43,7 @@ export function useVintedbot<T extends Connection = Connection>(): T {
 
 /** The options of `useWatch`. `cursor`, `snapshot` and `signal` are its own. */
 export interface UseWatchOptions extends Pick<WatchOptions, "kinds" | "topics" | "accountIds" | "threadIds"> {
-  /** Whether to watch. Default: true. Set it to false while nobody is signed in. */
+  /** Whether to watch. Default: true. Set it to false while no person is signed in. */
   enabled?: boolean;
   /** Called for each message, after it has been applied, for example to show progress or a notification. */
   onMessage?: (message: WatchResponse) => void;
@@ -53,8 +53,8 @@ export interface UseWatchOptions extends Pick<WatchOptions, "kinds" | "topics" |
 export type LiveState = WatchState | { status: "ended"; error: CallError } | { status: "disabled" };
 
 /**
- * Watches the event log, with one stream for all tabs, and applies each event to the cached answers by its sequence. One
- * call at the root of an app suffices. Returns the state of the stream, for a connection indicator.
+ * Watches the event log, with one stream for all tabs, and applies each event to the cached answers by its sequence.
+ * One call at the root of an app suffices. Returns the state of the stream, for a connection indicator.
  *
  * After a gap that the event log no longer covers, all answers are read again.
  */
