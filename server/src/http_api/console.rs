@@ -36,8 +36,7 @@ pub fn respond<B>(request: &Request<B>) -> Option<Response> {
     let path = request.uri().path().trim_start_matches('/');
     let name = match path {
         "" => INDEX,
-        // The build's own manifest is in a hidden folder.
-        path if !path.starts_with('.') && Files::get(path).is_some() => path,
+        path if is_file_path(path) && Files::get(path).is_some() => path,
         path if is_page(path) && accepts(request.headers(), "text/html") => INDEX,
         _ => return None,
     };
@@ -45,6 +44,12 @@ pub fn respond<B>(request: &Request<B>) -> Option<Response> {
         Some((file, encoding)) => response(name, file, encoding),
         None => not_built(),
     })
+}
+
+/// Returns whether a path can be that of a file. The build's own manifest is in a hidden folder. A debug build opens
+/// the path on disk, takes `\` for `/`, and follows a symbolic link out of the folder.
+fn is_file_path(path: &str) -> bool {
+    !path.contains('\\') && !path.split('/').any(|segment| segment.starts_with('.'))
 }
 
 /// Returns whether a path can be that of a page. A missing file of an older build is not answered with a page, and
@@ -67,7 +72,7 @@ fn encoded(name: &str, headers: &HeaderMap) -> Option<(EmbeddedFile, Option<&'st
     let accepted: Vec<_> = accepted
         .unwrap_or_default()
         .split(',')
-        .filter(|part| !part.replace(' ', "").ends_with(";q=0"))
+        .filter(|part| !is_refused(part))
         .map(|part| part.split(';').next().unwrap_or_default().trim())
         .collect();
     for (encoding, suffix) in ENCODINGS {
@@ -78,6 +83,12 @@ fn encoded(name: &str, headers: &HeaderMap) -> Option<(EmbeddedFile, Option<&'st
         }
     }
     Files::get(name).map(|file| (file, None))
+}
+
+/// Returns whether a coding of `accept-encoding` has the weight 0, which is also written `0.0` or `0.000`.
+fn is_refused(coding: &str) -> bool {
+    let weight = coding.split_once("q=").map(|(_, weight)| weight.trim());
+    weight.is_some_and(|weight| weight.bytes().all(|byte| matches!(byte, b'0' | b'.')))
 }
 
 fn response(name: &str, file: EmbeddedFile, encoding: Option<&'static str>) -> Response {
@@ -113,4 +124,35 @@ fn secure(headers: &mut HeaderMap) {
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn path_out_of_the_folder_is_no_file() {
+        for path in [
+            "/\\proc\\self\\status",
+            "/assets/..\\..\\Cargo.toml",
+            "/assets/../../../Cargo.toml",
+            "/.vite/manifest.json",
+        ] {
+            let request = Request::get(path)
+                .header(ACCEPT, "*/*")
+                .body(())
+                .expect("a request");
+            assert!(respond(&request).is_none(), "{path}");
+        }
+    }
+
+    #[test]
+    fn encoding_with_weight_zero_is_refused() {
+        for coding in ["br;q=0", "br; q=0.0", "br ;q=0.000"] {
+            assert!(is_refused(coding), "{coding}");
+        }
+        for coding in ["br", "br;q=0.1", "gzip;q=1"] {
+            assert!(!is_refused(coding), "{coding}");
+        }
+    }
 }
