@@ -8,6 +8,7 @@ import {
 } from "@connectrpc/connect";
 
 import { callError, type CallError } from "./errors.js";
+import { ErrorInfoSchema } from "./gen/google/rpc/error_details_pb.js";
 import { AuthService, type SessionTokens, type User } from "./gen/vintedbot/v1/auth_pb.js";
 import { ErrorReason } from "./gen/vintedbot/v1/error_reason_pb.js";
 import { isFinal, sleep } from "./retry.js";
@@ -82,6 +83,8 @@ export class AuthSession {
   /** Absent while signed out. */
   #credential: Credential | undefined;
   #refreshing: Promise<Credential | undefined> | undefined;
+  /** The sign-in to which the cookies belonged when this page last knew. */
+  #signInId = cookieSignIn.id();
 
   /** `transport` must not add a credential. */
   constructor(transport: Transport, options: AuthSessionOptions = {}) {
@@ -117,7 +120,7 @@ export class AuthSession {
       { headers: this.#headers(undefined) },
     );
     if (user === undefined) throw incomplete("person");
-    if (this.#usesCookies) cookieSignIn.renew();
+    if (this.#usesCookies) this.#signInId = cookieSignIn.renew();
     this.#receive(tokens);
     return user;
   }
@@ -165,6 +168,7 @@ export class AuthSession {
 
   /** Sends a call, and sends it once more after a refresh if the server refuses its access token. */
   async #send<T>(send: (credential: Credential | undefined) => Promise<T>): Promise<T> {
+    this.#requireOwnCookies();
     const current = this.#credential;
     const isDue = current !== undefined && Date.now() >= current.refreshAtMs;
     const credential = isDue ? await this.#refresh(current) : current;
@@ -208,7 +212,24 @@ export class AuthSession {
     return this.#refreshing;
   }
 
+  /**
+   * Refuses to act with the cookies of another sign-in. Otherwise a page that shows one person's data would act for the
+   * person who has signed in in another tab since.
+   */
+  #requireOwnCookies(): void {
+    if (!this.#usesCookies || cookieSignIn.id() === this.#signInId) return;
+    const error = new ConnectError(
+      "somebody has signed in in another tab; reload the page",
+      Code.Unauthenticated,
+      undefined,
+      [{ desc: ErrorInfoSchema, value: { reason: "ERROR_REASON_TOKEN_INVALID", domain: "vintedbot" } }],
+    );
+    this.#end(this.#credential, callError(error));
+    throw error;
+  }
+
   async #replace(sent: Credential): Promise<Credential | undefined> {
+    this.#requireOwnCookies();
     const store = this.#store;
     if (store === undefined) return this.#requestTokens(sent);
     return store.exclusive(async () => {

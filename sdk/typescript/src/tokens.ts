@@ -68,12 +68,14 @@ export const cookieSignIn = {
       return "";
     }
   },
-  renew(): void {
+  /** Records a new sign-in and returns its id. */
+  renew(): string {
     try {
       localStorage.setItem(signInKey, uuid());
     } catch {
       // Without storage, tabs cannot know of each other's sign-ins.
     }
+    return this.id();
   },
 };
 

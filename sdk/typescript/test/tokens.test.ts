@@ -115,7 +115,7 @@ interface Tab {
 }
 
 /** Opens a page with a session in the store. */
-function openTab(server: Server, store: TokenStore): Tab {
+function openTab(server: Server, store: TokenStore | "cookies"): Tab {
   const routes = (router: ConnectRouter): void => server.routes(router);
   const ends: (CallError | undefined)[] = [];
   const session = new AuthSession(createRouterTransport(routes), {
@@ -369,4 +369,44 @@ test("session id is read from an access token only", () => {
   assert.match(token, /-.*_|_.*-/);
   assert.equal(sessionIdOf(token), "s>>>???");
   for (const text of ["", "vb_token", "a.b.c", "a.e30.c"]) assert.equal(sessionIdOf(text), undefined);
+});
+
+test("tab does not act with the cookies of another sign-in", async (t) => {
+  installStorage(t);
+  /** The person of the browser's cookies, which all tabs share. */
+  let cookies = "anna";
+  const calls: string[] = [];
+  const server = {
+    routes({ service }: ConnectRouter): void {
+      service(AuthService, {
+        signIn: ({ email }) => {
+          cookies = email;
+          return { user: { email }, tokens: {} };
+        },
+        getMe: () => ({ workspaceId: cookies }),
+        signOut: () => {
+          calls.push(`sign out ${cookies}`);
+          return {};
+        },
+        refreshSession: () => {
+          calls.push(`refresh ${cookies}`);
+          return { tokens: {} };
+        },
+      });
+    },
+  } as unknown as Server;
+  const [first, second] = [openTab(server, "cookies"), openTab(server, "cookies")];
+  assert.equal(await whoIs(first), "anna");
+  await signIn(second, "dan");
+  assert.equal(await whoIs(second), "dan");
+  assert.equal(await whoIs(first), "ERROR_REASON_TOKEN_INVALID");
+  await first.session.signOut();
+  assert.equal(await whoIs(first), "ERROR_REASON_TOKEN_INVALID", "a tab that has ended sends nothing either");
+  assert.deepEqual(calls, []);
+  assert.deepEqual(
+    first.ends.map((error) => error?.reason),
+    [ErrorReason.TOKEN_INVALID],
+  );
+  await signIn(first, "anna");
+  assert.equal(await whoIs(first), "anna");
 });

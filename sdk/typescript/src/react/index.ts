@@ -89,7 +89,7 @@ export function useWatch({ enabled = true, onMessage, ...filter }: UseWatchOptio
           }
           return;
         } catch (thrown) {
-          if (!isReason(thrown, ErrorReason.CURSOR_EXPIRED)) throw thrown;
+          if (!isReason(thrown, ErrorReason.CURSOR_EXPIRED, ErrorReason.CURSOR_INVALID)) throw thrown;
           isFirst = true;
         }
       }
