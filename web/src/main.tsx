@@ -4,13 +4,13 @@ import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 
 import { Root } from "./app/Root";
+import { reloadForUpdate } from "./data/update";
 import { applyTheme, storedTheme } from "./ui/theme";
 import { preferredLanguage, setLanguage } from "./i18n";
 
 applyTheme(storedTheme());
 
-// A page that was open during an update asks for files that the new version does not have.
-window.addEventListener("vite:preloadError", () => location.reload());
+window.addEventListener("vite:preloadError", () => void reloadForUpdate());
 
 async function start(): Promise<void> {
   await setLanguage(preferredLanguage());

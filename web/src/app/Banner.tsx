@@ -3,7 +3,7 @@ import type { ReactNode } from "react";
 
 import { useLine } from "../data/hooks";
 import { currentLocale, useTexts } from "../i18n";
-import { exactTime } from "../ui/time";
+import { exactTime } from "../ui/dates";
 
 /** Says that the line is lost, since when the data is old, and what is off. */
 export function Banner(): ReactNode {

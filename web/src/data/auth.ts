@@ -39,7 +39,8 @@ export function useAuth(): AuthState {
   return useSyncExternalStore(subscribe, authState);
 }
 
-function subscribe(listener: () => void): () => void {
+/** Calls back after each change of the state. */
+export function subscribe(listener: () => void): () => void {
   listeners.add(listener);
   return () => listeners.delete(listener);
 }

@@ -1,5 +1,6 @@
 import type { Event } from "@vintedbot/sdk";
 
+import { authState, subscribe } from "./auth";
 import { live } from "./store";
 
 const throttleMs = 400;
@@ -16,7 +17,12 @@ export class Fresh<T> {
   constructor(
     private readonly read: () => Promise<T>,
     private readonly concerns: (event: Event) => boolean,
-  ) {}
+  ) {
+    // The value is that of the person who was signed in.
+    subscribe(() => {
+      if (authState().status !== "in") this.#value = undefined;
+    });
+  }
 
   readonly value = (): T | undefined => this.#value;
 

@@ -76,6 +76,8 @@ export class Live {
     this.stop();
     this.#cursor = "";
     this.#hasGap = false;
+    // A read that still waits continues, and fails without a session.
+    this.#open();
     this.#opened = new Promise((resolve) => (this.#open = resolve));
     this.#set({ status: "starting", currentAt: 0 });
   }

@@ -8,6 +8,7 @@ import type {
 import { QueryClient, useQuery, type UseQueryResult } from "@tanstack/react-query";
 import { stringify } from "@vintedbot/sdk";
 
+import { authState, subscribe } from "./auth";
 import { connection } from "./connection";
 
 /** Answers of calls whose resources the event log does not keep current. */
@@ -20,6 +21,11 @@ export const queries = new QueryClient({
       refetchOnWindowFocus: true,
     },
   },
+});
+
+// The answers are those of the person who was signed in.
+subscribe(() => {
+  if (authState().status !== "in") queries.clear();
 });
 
 type Method = DescMethodUnary & { parent: DescService };

@@ -1,6 +1,6 @@
 import { AuthService, Code, ErrorReason, callError, isReason } from "@vintedbot/sdk";
 
-import { setAuth } from "./auth";
+import { authState, setAuth } from "./auth";
 import { connection } from "./connection";
 
 export { describe } from "./problem";
@@ -11,8 +11,9 @@ export async function probe(): Promise<void> {
     await connection.client(AuthService).getMe({});
     setAuth({ status: "in", hasEnded: false });
   } catch (thrown) {
-    if (callError(thrown).code === Code.Unauthenticated) setAuth({ status: "out", hasEnded: false });
-    else throw thrown;
+    if (callError(thrown).code !== Code.Unauthenticated) throw thrown;
+    // If the session has ended, `onSignedOut` has set the state.
+    if (authState().status !== "out") setAuth({ status: "out", hasEnded: false });
   }
 }
 

@@ -19,6 +19,18 @@ export const live = new Live({
   },
 });
 
+// A list that could not be read during a cut is read again after it.
+let wasLost = false;
+live.subscribe(() => {
+  const { status } = live.state();
+  if (status === "lost") wasLost = true;
+  if (status !== "live" || !wasLost) return;
+  wasLost = false;
+  for (const list of lists.values()) {
+    if (list.view().status === "failed") void list.reload();
+  }
+});
+
 let timer: ReturnType<typeof setInterval> | undefined;
 
 /** Starts the stream. The pages call their first lists afterwards. */

@@ -1,7 +1,7 @@
 import type { ReactNode } from "react";
 
 import { currentLocale, useTexts } from "../i18n";
-import { formatAmount, type Amount } from "./money";
+import { formatAmount, type Amount } from "./amount";
 
 export function Money({ amount }: { amount: Amount }): ReactNode {
   useTexts();

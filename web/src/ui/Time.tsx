@@ -1,7 +1,7 @@
 import type { ReactNode } from "react";
 
 import { currentLocale, useTexts } from "../i18n";
-import { exactTime, shortTime } from "./time";
+import { exactTime, shortTime } from "./dates";
 
 /** A time in the reader's zone. The short form has the exact time with its zone as a tooltip. */
 export function Time({

@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { Commands } from "../../src/data/command";
 import { Records } from "../../src/data/records";
 import { threadChanges, type InboxCalls } from "../../src/features/inbox/changes";
-import { byNewest, filterOf, matches, parametersOf, views } from "../../src/features/inbox/filters";
+import { byNewest, filterOf, matches, parametersOf, views } from "../../src/features/inbox/threadFilter";
 
 const now = Date.UTC(2026, 10, 30, 12);
 const thread = (values: Partial<Thread>): Thread =>

@@ -2,8 +2,8 @@ import { expect, test } from "vitest";
 
 import { snoozeTimes } from "../../src/features/inbox/snoozeTimes";
 import { KeyMatcher, type Press } from "../../src/ui/hotkeys";
-import { formatAmount } from "../../src/ui/money";
-import { exactTime, localInput, shortTime } from "../../src/ui/time";
+import { formatAmount } from "../../src/ui/amount";
+import { exactTime, localInput, shortTime } from "../../src/ui/dates";
 
 const press = (key: string, more: Partial<Press> = {}): Press => ({
   key,

@@ -12,13 +12,13 @@ import { inputClasses } from "../../ui/Field";
 import { Notice, type Problem } from "../../ui/Notice";
 import { draftOf } from "./draftStore";
 import { inbox, openMessages, openReplies } from "./inbox";
-import { newerThan } from "./replies";
+import { newerThan } from "./replyState";
 import { useOpenList } from "./useOpen";
 
 const textMax = 4_000;
 
 /** Writes a reply. The first of two steps: nothing is sent before the person has seen exactly what will be. */
-export function Composer({ thread }: { thread: Thread }): ReactNode {
+export default function Composer({ thread }: { thread: Thread }): ReactNode {
   const t = useTexts();
   const { isActingOff } = useLine();
   const [draft] = useState(() => draftOf(thread));
@@ -53,15 +53,19 @@ export function Composer({ thread }: { thread: Thread }): ReactNode {
     );
   });
   const isTooLong = view.text.length > textMax;
+  const isOff =
+    view.text.trim() === "" || isTooLong || isActingOff || isAwaiting || view.status === "conflict";
 
   const review = async (): Promise<void> => {
     const text = view.text.trim();
-    if (text === "" || isBusy || isTooLong) return;
+    if (isOff || isBusy) return;
     setBusy(true);
     setProblem(undefined);
     if (request.current.text !== text) request.current = { text, id: uuid() };
     try {
       await draft.flush();
+      // The save may have found a text of another device.
+      if (draft.view().status === "conflict") return;
       const { reply } = await inbox.sendReply({
         threadId: thread.id,
         text,
@@ -132,9 +136,7 @@ export function Composer({ thread }: { thread: Thread }): ReactNode {
         <Button
           kind="primary"
           busy={isBusy}
-          disabled={
-            view.text.trim() === "" || isTooLong || isActingOff || isAwaiting || view.status === "conflict"
-          }
+          disabled={isOff}
           title={isActingOff ? t.live.acting : t.inbox.reply.reviewHint}
           onClick={() => void review()}
         >

@@ -15,16 +15,16 @@ import { world } from "../../data/store";
 import { currentLocale, useTexts } from "../../i18n";
 import { Button, buttonClasses, IconButton } from "../../ui/Button";
 import { classes } from "../../ui/classes";
-import { formatAmount } from "../../ui/money";
+import { formatAmount } from "../../ui/amount";
 import { Money } from "../../ui/Money";
 import { Notice } from "../../ui/Notice";
 import { Skeleton } from "../../ui/Skeleton";
 import { Time } from "../../ui/Time";
-import { Composer } from "./Composer";
-import { isSnoozed } from "./filters";
+import { isSnoozed } from "./threadFilter";
 import { changes, openMessages, openReplies, readThread } from "./inbox";
 import { useOpenList } from "./useOpen";
 
+const Composer = lazy(() => import("./Composer"));
 const Replies = lazy(() => import("./Replies"));
 
 export interface ConversationProps {
@@ -101,7 +101,9 @@ export function Conversation(props: ConversationProps): ReactNode {
       </header>
       <Messages thread={thread} />
       <OpenReplies thread={thread} />
-      <Composer key={threadId} thread={thread} />
+      <Suspense fallback={null}>
+        <Composer key={threadId} thread={thread} />
+      </Suspense>
     </section>
   );
 }

@@ -4,7 +4,7 @@ import { Link, useNavigate } from "react-router";
 import { world } from "../../data/store";
 import { useTexts } from "../../i18n";
 import { classes } from "../../ui/classes";
-import { parametersOf, views, type Filter, type View } from "./filters";
+import { parametersOf, views, type Filter, type View } from "./threadFilter";
 import { openAccounts } from "./inbox";
 import { useCounts, useOpenList } from "./useOpen";
 

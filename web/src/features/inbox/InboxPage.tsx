@@ -13,7 +13,7 @@ import { inputClasses } from "../../ui/Field";
 import { Skeleton } from "../../ui/Skeleton";
 import { Conversation } from "./Conversation";
 import { Filters } from "./Filters";
-import { filterOf, isSnoozed } from "./filters";
+import { filterOf, isSnoozed } from "./threadFilter";
 import { changes, openThreads, tell } from "./inbox";
 import { ThreadList } from "./ThreadList";
 import { usePinned, useOpenList } from "./useOpen";
@@ -238,10 +238,19 @@ function SearchField({
   const t = useTexts().inbox;
   const [text, setText] = useState(query);
   const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
+  // The address may change during the wait.
+  const latest = useRef(onSearch);
+  useEffect(() => {
+    latest.current = onSearch;
+  });
+  useEffect(() => {
+    // The address also changes without the field: by the back button or a filter.
+    if (document.activeElement !== ref.current) setText(query);
+  }, [ref, query]);
   const type = (next: string): void => {
     setText(next);
     clearTimeout(timer.current);
-    timer.current = setTimeout(() => onSearch(next), searchMs);
+    timer.current = setTimeout(() => latest.current(next), searchMs);
   };
   return (
     <div role="search" className="relative p-2">

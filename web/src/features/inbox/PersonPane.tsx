@@ -50,7 +50,7 @@ export default function PersonPane({ threadId, link, onBack }: PersonPaneProps):
         <dt className="text-soft">{t.inbox.person.site}</dt>
         <dd>{thread.person?.site}</dd>
       </dl>
-      <Note key={`${threadId} ${thread.note}`} thread={thread} />
+      <Note key={threadId} thread={thread} />
       {problem !== undefined && <Notice problem={problem} onRetry={() => void answer.refetch()} />}
       {answer.isLoading && <Skeleton rows={3} label={t.app.loading} />}
       {person !== undefined && (
@@ -98,6 +98,12 @@ export default function PersonPane({ threadId, link, onBack }: PersonPaneProps):
 function Note({ thread }: { thread: Thread }): ReactNode {
   const t = useTexts();
   const [text, setText] = useState(thread.note);
+  const [known, setKnown] = useState(thread.note);
+  if (known !== thread.note) {
+    // A note from another device replaces an untouched text, and never what is being typed.
+    if (text === known) setText(thread.note);
+    setKnown(thread.note);
+  }
   const save = (event: FormEvent): void => {
     event.preventDefault();
     tell(world.threadCommands.give(changes.note(thread.id, text)), t.inbox.done.note);

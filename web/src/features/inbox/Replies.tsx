@@ -18,7 +18,7 @@ import { Time } from "../../ui/Time";
 import { toast } from "../../ui/toasts";
 import { draftOf } from "./draftStore";
 import { inbox, openMessages } from "./inbox";
-import { evidence } from "./replies";
+import { evidence } from "./replyState";
 import { useOpenList } from "./useOpen";
 
 /** The replies of a thread that are not sent: to confirm, on their way, in doubt, or failed. */
@@ -92,6 +92,9 @@ function Text({ children }: { children: string }): ReactNode {
   return <blockquote className="rounded bg-raised p-2 whitespace-pre-wrap">{children}</blockquote>;
 }
 
+/** The states of a confirmed reply whose text may reach the site. */
+const underWay: ReadonlySet<State> = new Set([State.QUEUED, State.SENDING, State.SENT, State.UNCONFIRMED]);
+
 /** The second step: shows exactly what will be sent, and from whom to whom. */
 function ToConfirm({ reply, thread, act, isBusy }: ReplyProps): ReactNode {
   const t = useTexts();
@@ -111,12 +114,20 @@ function ToConfirm({ reply, thread, act, isBusy }: ReplyProps): ReactNode {
       // The key is the reply itself: two clicks and two tabs confirm once.
       return inbox.confirmReply({ id: reply.id, confirmation, dryRun: false, requestId: reply.id });
     });
-    if (!isSent) return;
+    const state = world.replies.get(reply.id)?.state;
+    // Another device may have cancelled the reply. Its text then stays in the draft.
+    if (!isSent || state === undefined || !underWay.has(state)) return;
     const draft = draftOf(thread);
     if (draft.view().text.trim() === reply.text) {
       draft.type("", -1n);
       await draft.flush();
     }
+  };
+  const edit = async (): Promise<void> => {
+    if (!(await act(() => inbox.cancelReply({ id: reply.id })))) return;
+    const draft = draftOf(thread);
+    // A reply of another program was never a draft.
+    if (draft.view().text === "") draft.type(reply.text, -1n);
   };
   return (
     <>
@@ -141,7 +152,7 @@ function ToConfirm({ reply, thread, act, isBusy }: ReplyProps): ReactNode {
         >
           {t.inbox.reply.send}
         </Button>
-        <Button disabled={isBusy} onClick={() => void act(() => inbox.cancelReply({ id: reply.id }))}>
+        <Button disabled={isBusy} onClick={() => void edit()}>
           {t.inbox.reply.edit}
         </Button>
       </div>
@@ -238,12 +249,14 @@ function Stopped({
   onDismiss,
 }: ReplyProps & { onDismiss: () => void }): ReactNode {
   const t = useTexts();
+  const { isActingOff } = useLine();
   const [why, setWhy] = useState<readonly [string, string]>();
   useEffect(() => {
     void describeReason(reply.reason).then(setWhy);
   }, [reply.reason]);
-  // The site never gets a text again that it has refused.
-  const mayRetry = reply.reason !== ErrorReason.SITE_REFUSED;
+  // The site never gets a text again that it has refused, or that it seems to have.
+  const mayRetry =
+    reply.reason !== ErrorReason.SITE_REFUSED && reply.reason !== ErrorReason.POSSIBLE_DUPLICATE;
   return (
     <>
       <p role="status">
@@ -254,13 +267,21 @@ function Stopped({
       <Text>{reply.text}</Text>
       <div className="flex flex-wrap gap-2">
         {mayRetry && (
-          <Button busy={isBusy} onClick={() => void act(() => inbox.retryReply({ id: reply.id }))}>
+          <Button
+            busy={isBusy}
+            disabled={isActingOff}
+            title={isActingOff ? t.live.acting : undefined}
+            onClick={() => void act(() => inbox.retryReply({ id: reply.id }))}
+          >
             {t.app.retry}
           </Button>
         )}
         <Button
           onClick={() => {
-            draftOf(thread).type(reply.text, -1n);
+            const draft = draftOf(thread);
+            const { text } = draft.view();
+            // The text that the person is writing stays.
+            draft.type(text === "" || text === reply.text ? reply.text : `${text}\n${reply.text}`, -1n);
             onDismiss();
           }}
         >

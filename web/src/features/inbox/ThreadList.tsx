@@ -13,7 +13,7 @@ import { Empty } from "../../ui/Empty";
 import { Notice } from "../../ui/Notice";
 import { Skeleton } from "../../ui/Skeleton";
 import { Time } from "../../ui/Time";
-import { isSnoozed, type Filter } from "./filters";
+import { isSnoozed, type Filter } from "./threadFilter";
 
 export interface ThreadListProps {
   ref: RefObject<HTMLDivElement | null>;

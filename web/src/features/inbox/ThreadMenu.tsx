@@ -7,7 +7,7 @@ import { Button } from "../../ui/Button";
 import Dialog from "../../ui/Dialog";
 import { Field } from "../../ui/Field";
 import Menu from "../../ui/Menu";
-import { localInput, shortTime, zoneName } from "../../ui/time";
+import { localInput, shortTime, zoneName } from "../../ui/dates";
 import { changes, tell } from "./inbox";
 import { snoozeTimes } from "./snoozeTimes";
 import { useCounts } from "./useOpen";

@@ -1,7 +1,7 @@
 import { timestampFromDate, type Thread } from "@vintedbot/sdk";
 
 import type { Change } from "../../data/command";
-import { isSnoozed } from "./filters";
+import { isSnoozed } from "./threadFilter";
 
 /** The calls of the commands, as the client of InboxService has them. */
 export interface InboxCalls {

@@ -46,6 +46,10 @@ export class Draft {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #saving: Promise<void> | undefined;
   #theirVersion = 0n;
+  /** The entry that this page has stored. Another tab may have stored a newer text since. */
+  #entry: string | null = null;
+  /** The draft of an event that arrived during a save. */
+  #missed: Thread["draft"];
   readonly #listeners = new Set<() => void>();
 
   constructor(
@@ -77,7 +81,11 @@ export class Draft {
 
   /** Takes the draft of an event. */
   receive(remote: Thread["draft"]): void {
-    if (remote === undefined || remote.version <= this.#version || this.#saving !== undefined) return;
+    if (remote === undefined || remote.version <= this.#version) return;
+    if (this.#saving !== undefined) {
+      this.#missed = remote;
+      return;
+    }
     if (this.#view.text === this.#savedText || this.#view.text === remote.text)
       this.#adopt(remote.text, remote.version);
     else this.#conflict(remote.text, remote.version);
@@ -120,7 +128,8 @@ export class Draft {
   #recall(): void {
     let kept: Kept | undefined;
     try {
-      kept = JSON.parse(this.options.storage.getItem(this.#key) ?? "null") as Kept | undefined;
+      this.#entry = this.options.storage.getItem(this.#key);
+      kept = JSON.parse(this.#entry ?? "null") as Kept | undefined;
       if (!kept) return;
       const version = BigInt(kept.version);
       if (kept.text === this.#savedText) {
@@ -140,12 +149,14 @@ export class Draft {
 
   #keep(): void {
     const { text, basePosition } = this.#view;
+    const { storage } = this.options;
     try {
-      if (text === this.#savedText && this.#view.status !== "conflict")
-        this.options.storage.removeItem(this.#key);
-      else {
+      if (text === this.#savedText && this.#view.status !== "conflict") {
+        if (storage.getItem(this.#key) === this.#entry) storage.removeItem(this.#key);
+      } else {
         const kept: Kept = { text, version: String(this.#version), basePosition: String(basePosition) };
-        this.options.storage.setItem(this.#key, JSON.stringify(kept));
+        this.#entry = JSON.stringify(kept);
+        storage.setItem(this.#key, this.#entry);
       }
     } catch {
       // Without storage, the server's copy is the only one.
@@ -180,6 +191,9 @@ export class Draft {
       this.#show({ ...this.#view, status: isCurrent ? "saved" : "local" });
       this.#keep();
       if (!isCurrent) this.#schedule(this.options.saveAfterMs ?? 800);
+      const missed = this.#missed;
+      this.#missed = undefined;
+      this.receive(missed);
     } catch (thrown) {
       this.#saving = undefined;
       this.#show({ ...this.#view, status: "local" });

@@ -17,8 +17,8 @@ import { openList, world } from "../../data/store";
 import { texts } from "../../i18n";
 import { toast } from "../../ui/toasts";
 import { threadChanges } from "./changes";
-import { byNewest, matches, parametersOf, requestOf, type Filter } from "./filters";
-import { byOldest, isOpen, openStates } from "./replies";
+import { byNewest, matches, parametersOf, requestOf, type Filter } from "./threadFilter";
+import { byOldest, isOpen, openStates } from "./replyState";
 
 export const inbox = connection.client(InboxService);
 const accountCalls = connection.client(AccountService);
