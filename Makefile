@@ -80,8 +80,7 @@ test-typescript:
 
 test-lovable: lovable
 
-test-console:
-	$(MAKE) console E2E='session profile'
+test-console: console
 
 test-faults: faults
 
