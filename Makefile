@@ -76,7 +76,7 @@ test-docs:
 
 test-typescript:
 	$(NPM) test
-	CHROMIUM="$${BROWSER_BINARY:-/usr/bin/chromium}" $(NPM) run test:package
+	$(NPM) run test:package
 
 test-lovable: lovable
 
@@ -139,7 +139,7 @@ console: compiler chromium $(CONSOLE) ## Tests the web console: in Node, its siz
 	$(call build,dev,vintedbot)
 	$(WEB) test
 	$(WEB) run size
-	CHROMIUM="$${BROWSER_BINARY:-/usr/bin/chromium}" $(WEB) run e2e -- $(E2E)
+	$(WEB) run e2e -- $(E2E)
 
 faults: compiler ## Plays inputs that people really have, such as odd photos, texts and cookies, to an instance.
 	$(call build,dev,vintedbot faults)

@@ -3,10 +3,11 @@ import { createRequire } from "node:module";
 
 import { expect, test as base, type BrowserContext, type Page } from "@playwright/test";
 
-import { Instance, person } from "./instance";
-import { serve, type Front } from "./proxy";
+import { cuttingProxy, type CuttingProxy } from "../../sdk/typescript/testing/cutting-proxy";
+import { owner } from "../../sdk/typescript/testing/program";
+import { Instance } from "./instance";
 
-export { expect, person };
+export { expect, owner };
 
 const axeSource = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
@@ -21,7 +22,8 @@ interface WorkerFixtures {
   /** The session that the tests of a worker share. */
   shared: { cookies: Awaited<ReturnType<BrowserContext["cookies"]>> };
   instance: Instance;
-  front: Front;
+  /** What the pages reach the instance through. */
+  line: CuttingProxy;
 }
 
 /** Tests against a real instance. A violation of the policy, a foreign request or an error of the page fails the test. */
@@ -40,18 +42,18 @@ export const test = base.extend<Fixtures, WorkerFixtures>({
     },
     { scope: "worker", timeout: 90_000 },
   ],
-  front: [
+  line: [
     async ({ instance }, use) => {
-      const front = await serve(instance.url);
-      await use(front);
-      front.close();
+      const line = await cuttingProxy(new URL(instance.url));
+      await use(line);
+      line.close();
     },
     { scope: "worker" },
   ],
-  baseURL: async ({ front }, use) => {
-    await use(front.url);
+  baseURL: async ({ line }, use) => {
+    await use(line.url);
   },
-  page: async ({ page, front }, use) => {
+  page: async ({ page, line }, use) => {
     const problems: string[] = [];
     await page.addInitScript(() => {
       addEventListener(
@@ -69,7 +71,7 @@ export const test = base.extend<Fixtures, WorkerFixtures>({
     });
     page.on("pageerror", (error) => problems.push(`error: ${error.message}`));
     page.on("request", (request) => {
-      const isOwn = request.url().startsWith(front.url) || request.url().startsWith("data:image/svg");
+      const isOwn = request.url().startsWith(line.url) || request.url().startsWith("data:image/svg");
       if (!isOwn) problems.push(`foreign request: ${request.url()}`);
     });
     await use(page);
@@ -90,8 +92,8 @@ export const test = base.extend<Fixtures, WorkerFixtures>({
   signIn: async ({ page }, use) => {
     await use(async (code) => {
       await page.goto("/");
-      await page.getByLabel("E-mail address").fill(person.email);
-      await page.getByLabel("Password").fill(person.password);
+      await page.getByLabel("E-mail address").fill(owner.email);
+      await page.getByLabel("Password").fill(owner.password);
       await page.getByRole("button", { name: "Sign in" }).click();
       if (code !== undefined) {
         await page.getByLabel("Code of your app").fill(code);

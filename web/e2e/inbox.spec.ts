@@ -193,7 +193,7 @@ test("reply goes back to editing without being sent", async ({ page, enter, inst
 test("reply in doubt is checked and offers nothing meanwhile", async ({ page, enter, instance }) => {
   const text = "It costs twelve euros";
   await instance.converse("dot_doubt", "How much is it?");
-  await instance.script({
+  await instance.site.script({
     on: "reply",
     title_contains: text,
     times: 1,
@@ -305,12 +305,13 @@ test("scrolled list does not jump and counts what is new", async ({ page, enter,
   await expect(row(page, "nia_new")).toBeVisible();
 });
 
-test("cut line shows the age of the data and drafts go on", async ({ page, enter, instance, front }) => {
+test("cut line shows the age of the data and drafts go on", async ({ page, enter, instance, line }) => {
   await instance.converse("cia_cut", "Are you there?");
   await enter();
   await row(page, "cia_cut").click();
   await expect(page.getByRole("log")).toContainText("Are you there?");
-  front.cut();
+  line.refuse(true);
+  line.cut();
   await expect(page.getByTestId("line")).toContainText("The connection to the server is lost.", {
     timeout: 10_000,
   });
@@ -318,7 +319,7 @@ test("cut line shows the age of the data and drafts go on", async ({ page, enter
   await expect(page.getByText("Draft kept on this device")).toBeVisible();
   await expectAccessible(page);
   await instance.api.inbox.listThreads({});
-  front.restore();
+  line.refuse(false);
   await expect(page.getByTestId("line")).toHaveCount(0, { timeout: 20_000 });
   await expect(page.getByText("Draft saved")).toBeVisible({ timeout: 20_000 });
 });

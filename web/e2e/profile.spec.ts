@@ -1,6 +1,6 @@
 import { createHmac } from "node:crypto";
 
-import { expect, expectAccessible, person, test } from "./fixtures";
+import { expect, expectAccessible, owner, test } from "./fixtures";
 
 /** The code of an authenticator app (RFC 6238). */
 function appCode(secret: string, offset = 0): string {
@@ -30,18 +30,18 @@ test("name is changed", async ({ page, signIn }) => {
 test("weak password is refused at its field", async ({ page, signIn }) => {
   await signIn();
   await page.goto("/profile");
-  await page.getByLabel("Current password").fill(person.password);
+  await page.getByLabel("Current password").fill(owner.password);
   await page.getByLabel("New password").fill("password");
   await page.getByRole("button", { name: "Change password" }).click();
   await expect(page.getByLabel("New password")).toHaveAttribute("aria-invalid", "true");
 });
 
-test("other session is listed and ended", async ({ page, signIn, browser, front }) => {
-  const other = await browser.newContext({ baseURL: front.url, userAgent: "Another device" });
+test("other session is listed and ended", async ({ page, signIn, browser, line }) => {
+  const other = await browser.newContext({ baseURL: line.url, userAgent: "Another device" });
   const tab = await other.newPage();
   await tab.goto("/profile");
-  await tab.getByLabel("E-mail address").fill(person.email);
-  await tab.getByLabel("Password").fill(person.password);
+  await tab.getByLabel("E-mail address").fill(owner.email);
+  await tab.getByLabel("Password").fill(owner.password);
   await tab.getByRole("button", { name: "Sign in" }).click();
   await expect(tab.getByRole("heading", { name: "Profile", level: 1 })).toBeVisible();
   await signIn();
@@ -74,7 +74,7 @@ test("second factor is set up, used with app and recovery code, and turned off",
   await page.goto("/profile");
   const section = page.getByRole("region", { name: "Second factor" });
   await section.getByRole("button", { name: "Set up" }).click();
-  await section.getByLabel("Current password").fill(person.password);
+  await section.getByLabel("Current password").fill(owner.password);
   await section.getByRole("button", { name: "Continue" }).click();
   const secret = (await section.getByTestId("secret").innerText()).trim();
   await section.getByLabel("Code of your app").fill(appCode(secret));
@@ -85,8 +85,8 @@ test("second factor is set up, used with app and recovery code, and turned off",
   await section.getByRole("button", { name: "I have saved the codes" }).click();
   await page.getByRole("button", { name: "Sign out", exact: true }).click();
 
-  await page.getByLabel("E-mail address").fill(person.email);
-  await page.getByLabel("Password").fill(person.password);
+  await page.getByLabel("E-mail address").fill(owner.email);
+  await page.getByLabel("Password").fill(owner.password);
   await page.getByRole("button", { name: "Sign in" }).click();
   await page.getByLabel("Code of your app").fill("000000");
   await page.getByRole("button", { name: "Continue" }).click();
@@ -96,14 +96,14 @@ test("second factor is set up, used with app and recovery code, and turned off",
   await expect(page.getByRole("heading", { name: "Profile", level: 1 })).toBeVisible();
   await page.getByRole("button", { name: "Sign out", exact: true }).click();
 
-  await page.getByLabel("E-mail address").fill(person.email);
-  await page.getByLabel("Password").fill(person.password);
+  await page.getByLabel("E-mail address").fill(owner.email);
+  await page.getByLabel("Password").fill(owner.password);
   await page.getByRole("button", { name: "Sign in" }).click();
   await page.getByRole("button", { name: "Use a recovery code" }).click();
   await page.getByLabel("Recovery code").fill(codes[0] ?? "");
   await page.getByRole("button", { name: "Continue" }).click();
   await section.getByRole("button", { name: "Turn off" }).click();
-  await section.getByLabel("Current password").fill(person.password);
+  await section.getByLabel("Current password").fill(owner.password);
   await section.getByLabel("Code of your app").fill(codes[1] ?? "");
   await section.getByRole("button", { name: "Turn off" }).click();
   await expect(section.getByRole("button", { name: "Set up" })).toBeVisible();

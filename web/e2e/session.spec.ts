@@ -1,23 +1,23 @@
-import { expect, expectAccessible, person, test } from "./fixtures";
+import { expect, expectAccessible, owner, test } from "./fixtures";
 
 test("wrong password is refused with what to do", async ({ page }) => {
   await page.goto("/inbox?view=unread");
-  await page.getByLabel("E-mail address").fill(person.email);
+  await page.getByLabel("E-mail address").fill(owner.email);
   await page.getByLabel("Password").fill("another wrong password");
   await page.getByRole("button", { name: "Sign in" }).click();
   await expect(page.getByRole("alert")).toContainText("The address or the password is wrong.");
-  await expect(page.getByLabel("E-mail address")).toHaveValue(person.email);
+  await expect(page.getByLabel("E-mail address")).toHaveValue(owner.email);
   await expectAccessible(page);
 });
 
 test("sign-in leads back to the address and out again", async ({ page }) => {
   await page.goto("/profile");
-  await page.getByLabel("E-mail address").fill(person.email);
-  await page.getByLabel("Password").fill(person.password);
+  await page.getByLabel("E-mail address").fill(owner.email);
+  await page.getByLabel("Password").fill(owner.password);
   await page.getByLabel("Password").press("Enter");
   await expect(page.getByRole("heading", { name: "Profile", level: 1 })).toBeVisible();
   await page.reload();
-  await expect(page.getByText(person.email)).toBeVisible();
+  await expect(page.getByText(owner.email)).toBeVisible();
   await page.getByRole("button", { name: "Sign out", exact: true }).click();
   await expect(page.getByRole("heading", { name: "Sign in" })).toBeVisible();
   await page.reload();

@@ -97,7 +97,7 @@ pub async fn confirm_second_factor(context: &Context, caller: &Caller, code: &st
     Ok(codes)
 }
 
-/// Disables the second factor. Changes nothing if there is none.
+/// Disables the second factor. Has no effect for a person without a second factor.
 ///
 /// # Errors
 /// PERSON_REQUIRED; CREDENTIALS_INVALID if the password is wrong; SECOND_FACTOR_REQUIRED without a code;

@@ -3262,8 +3262,8 @@ pub mod auth_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Disables the second factor. Changes nothing if there is none. Fails with CREDENTIALS_INVALID if the password is
-        /// wrong, and with SECOND_FACTOR_INVALID and RATE_LIMITED.
+        /// Disables the second factor. Has no effect for a person without a second factor. Fails with CREDENTIALS_INVALID if
+        /// the password is wrong, SECOND_FACTOR_REQUIRED without a code, SECOND_FACTOR_INVALID and RATE_LIMITED.
         pub async fn disable_second_factor(
             &mut self,
             request: impl tonic::IntoRequest<super::DisableSecondFactorRequest>,
@@ -3765,8 +3765,8 @@ pub mod auth_service_server {
             tonic::Response<super::ConfirmSecondFactorResponse>,
             tonic::Status,
         >;
-        /// Disables the second factor. Changes nothing if there is none. Fails with CREDENTIALS_INVALID if the password is
-        /// wrong, and with SECOND_FACTOR_INVALID and RATE_LIMITED.
+        /// Disables the second factor. Has no effect for a person without a second factor. Fails with CREDENTIALS_INVALID if
+        /// the password is wrong, SECOND_FACTOR_REQUIRED without a code, SECOND_FACTOR_INVALID and RATE_LIMITED.
         async fn disable_second_factor(
             &self,
             request: tonic::Request<super::DisableSecondFactorRequest>,

@@ -8,15 +8,15 @@ import { join, resolve } from "node:path";
 
 import { chromium } from "playwright-core";
 
-import { stopCommands } from "./command.js";
+import { chromiumLaunch } from "../testing/chromium.js";
+import { root, startProgram } from "../testing/program.js";
+import { lastLines, stopCommands } from "./command.js";
 import { samples } from "./guide.js";
-import { Instance } from "./instance.js";
 import { makeProjects } from "./projects.js";
 import { serveFolder } from "./static-server.js";
 import { steps, type World } from "./steps.js";
 
 const sdk = resolve(".");
-const root = resolve("../..");
 
 /** What to undo at the end, in reverse order. */
 const undo: (() => unknown)[] = [];
@@ -35,9 +35,12 @@ async function prepare(guide: string): Promise<World> {
   undo.push(() => [pages.close(), inboxPages.close()]);
   const appOrigin = `http://127.0.0.1:${pages.port}`;
   const inboxOrigin = `http://127.0.0.1:${inboxPages.port}`;
-  const starting = Instance.start(join(root, "target/debug/vintedbot"), folder, {
+  const settings = {
     ALLOWED_ORIGINS: `${appOrigin},${inboxOrigin}`,
-  });
+    BROWSER: "required",
+    BROWSER_PACING: "0ms",
+  };
+  const starting = startProgram(settings, ["--seed"]);
   undo.push(() =>
     starting.then(
       (instance) => instance.stop(),
@@ -49,19 +52,11 @@ async function prepare(guide: string): Promise<World> {
     makeProjects(folder, { sdk, example: join(root, "examples/react-inbox"), samples: code }),
   ]);
   const browser = await chromium.launch({
-    executablePath: process.env["BROWSER_BINARY"] || "/usr/bin/chromium",
+    ...chromiumLaunch,
     // Otherwise a signal ends this process before it has cleaned up.
     handleSIGINT: false,
     handleSIGTERM: false,
     handleSIGHUP: false,
-    args: [
-      "--no-sandbox",
-      "--disable-gpu",
-      "--disable-background-networking",
-      "--disable-component-update",
-      "--disable-sync",
-      "--no-first-run",
-    ],
   });
   undo.push(() => browser.close());
   const page = await (await browser.newContext()).newPage();
@@ -86,7 +81,7 @@ async function main(): Promise<boolean> {
         if (world !== undefined) {
           const shown = await world.page.innerText("body").catch(() => "nothing");
           console.log(
-            `\nThe page shows:\n${shown.slice(0, 2_000)}\n\nThe server's log:\n${world.instance.log}`,
+            `\nThe page shows:\n${shown.slice(0, 2_000)}\n\nThe server's log:\n${lastLines(world.instance.log())}`,
           );
         }
         break;

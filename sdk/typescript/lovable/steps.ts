@@ -3,13 +3,13 @@ import assert from "node:assert/strict";
 import type { Locator, Page } from "playwright-core";
 
 import { createVintedbot, name } from "../src/index.js";
-import type { Instance } from "./instance.js";
+import type { Program } from "../testing/program.js";
 import { buildApp, buildInbox, checkTypes, type Projects } from "./projects.js";
 import { closedPort } from "./static-server.js";
 
 /** What the steps share. */
 export interface World {
-  instance: Instance;
+  instance: Program;
   projects: Projects;
   /** The tab of the app. */
   page: Page;
@@ -73,13 +73,13 @@ async function connect({ projects, instance, page, appOrigin }: World): Promise<
 async function signIn({ instance, page, appOrigin, inboxOrigin }: World): Promise<string> {
   await enter(page, "wrong password");
   await shows(alert(page), "password");
-  await enter(page, instance.password);
+  await enter(page, await instance.dataFile("demo-password"));
   await page.getByText("live", { exact: true }).waitFor();
 
   const example = await page.context().newPage();
   try {
     await example.goto(inboxOrigin);
-    await enter(example, instance.password);
+    await enter(example, await instance.dataFile("demo-password"));
     await example.getByText("live", { exact: true }).waitFor();
     await openPage(page, "Inbox");
     await receive(instance, page, example);
@@ -91,7 +91,7 @@ async function signIn({ instance, page, appOrigin, inboxOrigin }: World): Promis
 }
 
 /** Checks that messages of a buyer appear in open pages, and that a reply is sent after its confirmation. */
-async function receive(instance: Instance, page: Page, example: Page): Promise<void> {
+async function receive(instance: Program, page: Page, example: Page): Promise<void> {
   const sdk = connected(instance);
   const { accounts } = await sdk.accounts.listAccounts({});
   const account = accounts[0];
@@ -99,12 +99,12 @@ async function receive(instance: Instance, page: Page, example: Page): Promise<v
   const sync = (): Promise<unknown> => sdk.inbox.syncNow({ accountId: account.id });
 
   const first = "Bonjour, est-il toujours disponible ?";
-  const conversation = await instance.openConversation(account.memberId, "acheteuse", first);
+  const conversation = await instance.site.openConversation(account.memberId, "acheteuse", first);
   await sync();
   for (const tab of [page, example]) await tab.getByRole("button", { name: first }).click();
 
   const second = "Je peux venir demain.";
-  await instance.write(conversation, second);
+  await instance.site.act(conversation, { do: "write", text: second });
   await sync();
   for (const tab of [page, example]) await tab.getByRole("paragraph").filter({ hasText: second }).waitFor();
 
@@ -113,10 +113,14 @@ async function receive(instance: Instance, page: Page, example: Page): Promise<v
   await example.getByRole("button", { name: "Review" }).click();
   const send = example.getByRole("button", { name: "Send it" });
   await send.waitFor();
-  assert.equal(await instance.countMessages(account.memberId, reply), 0, "the reply was sent unconfirmed");
+  assert.equal(
+    await instance.site.countMessages(account.memberId, reply),
+    0,
+    "the reply was sent unconfirmed",
+  );
   await send.click();
   await example.locator(".ours").filter({ hasText: reply }).waitFor();
-  assert.equal(await instance.countMessages(account.memberId, reply), 1, "the reply was not sent once");
+  assert.equal(await instance.site.countMessages(account.memberId, reply), 1, "the reply was not sent once");
 }
 
 async function upload(world: World): Promise<string> {
@@ -147,7 +151,7 @@ async function upload(world: World): Promise<string> {
 
 async function draft(world: World): Promise<string> {
   const { page, instance } = world;
-  world.before = await instance.lastRecord();
+  world.before = await instance.site.lastRecord();
   const fields = {
     title: `${title} ${"très ".repeat(30)}`,
     description: "Porté deux fois, aucun défaut.",
@@ -218,12 +222,12 @@ async function publish({ page, instance, before }: World): Promise<string> {
   await page.getByRole("checkbox").uncheck();
   await page.getByRole("button", { name: "Publish now" }).click();
   await reaches(page, "PUBLISHED");
-  assert.deepEqual(await instance.published(before), [title]);
+  assert.deepEqual(await instance.site.published(before), [title]);
   return "the practice site recorded exactly one item";
 }
 
 async function captcha({ page, instance, photoId = "" }: World): Promise<string> {
-  const before = await instance.lastRecord();
+  const before = await instance.site.lastRecord();
   const sdk = connected(instance);
   const { accounts } = await sdk.accounts.listAccounts({});
   const { id: accountId = "", memberId = "" } = accounts[0] ?? {};
@@ -240,7 +244,8 @@ async function captcha({ page, instance, photoId = "" }: World): Promise<string>
     photoIds: [photoId],
   };
   await sdk.listings.createListing({ accountId, listing });
-  await instance.askCaptcha(memberId);
+  // The next listing form of the member is a captcha.
+  await instance.site.script({ on: "form", member: Number(memberId), times: 1, do: "captcha_page" });
   await page.getByRole("button", { name: blockedTitle }).click();
   await page.getByRole("button", { name: "Prepare" }).click();
   await reaches(page, "BLOCKED");
@@ -257,8 +262,8 @@ async function captcha({ page, instance, photoId = "" }: World): Promise<string>
   return "the job stops and the page says what to do; after the person's click it waits for a confirmation again";
 }
 
-function connected({ url, apiToken }: Instance) {
-  return createVintedbot({ baseUrl: url, auth: { token: apiToken } });
+function connected({ url, token }: Program) {
+  return createVintedbot({ baseUrl: url, auth: { token } });
 }
 
 async function enter(page: Page, password: string): Promise<void> {
@@ -294,8 +299,8 @@ async function reaches(page: Page, state: string): Promise<void> {
   }
 }
 
-async function publishesNothing(instance: Instance, after: number | undefined): Promise<void> {
-  const published = await instance.published(after);
+async function publishesNothing(instance: Program, after: number | undefined): Promise<void> {
+  const published = await instance.site.published(after);
   assert.equal(published.length, 0, `the practice site recorded ${JSON.stringify(published)}`);
 }
 

@@ -22,6 +22,7 @@ export {
 export type { ConnectionProblem } from "./connection.js";
 export { callError, fieldErrors, isReason, type CallError, type FieldViolation } from "./errors.js";
 export { paginate } from "./paginate.js";
+export { uuid } from "./retry.js";
 export { AuthSession, type AuthSessionOptions, type SignInOptions } from "./session.js";
 export { isSettled, settled, type SettledOptions } from "./settled.js";
 export { watchShared, type SharedWatchOptions } from "./shared-watch.js";

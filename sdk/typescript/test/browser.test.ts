@@ -1,95 +1,27 @@
-/**
- * Tests the SDK in a real Chromium page whose origin is not the server's.
- *
- * Requires a running server whose ALLOWED_ORIGINS includes PAGE_ORIGIN, and the variables VINTEDBOT_URL and
- * VINTEDBOT_TOKEN_FILE. Optional: PAGE_ORIGIN (http://127.0.0.1:5173) and CHROMIUM (/usr/bin/chromium).
- */
+/** Tests calls, errors, uploads, sessions and React in a Chromium page whose origin is not the server's. */
 import assert from "node:assert/strict";
-import { once } from "node:events";
-import { readFile } from "node:fs/promises";
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
-import { after, before, test, type TestContext } from "node:test";
+import { test } from "node:test";
 
 import { Code } from "@connectrpc/connect";
-import { build } from "esbuild";
+import type { Request } from "playwright-core";
+
 import {
-  chromium,
-  type Browser,
-  type BrowserContext,
-  type Page as BrowserPage,
-  type Request,
-} from "playwright-core";
-
-import { createVintedbot, type Vintedbot } from "../src/index.js";
-import { cuttingProxy, type CuttingProxy } from "./cutting-proxy.js";
-import { startInstance } from "./instance.js";
-import type { Page } from "./page.js";
-
-const cuts = 5;
-/** Two more than the connections that a browser opens to a server over HTTP/1.1. */
-const tabCount = 8;
-const pageOrigin = new URL(process.env["PAGE_ORIGIN"] ?? "http://127.0.0.1:5173");
-/** A machine may be busy. */
-const patience = { timeout: 60_000 };
-
-let server: { baseUrl: string; token: string };
-/** A client outside of the browser. */
-let vintedbot: Vintedbot;
-let pages: Server;
-/** The same pages at an origin that the server does not allow. */
-let otherPages: Server;
-let browser: Browser;
-let tab: BrowserPage;
-
-before(async () => {
-  server = {
-    baseUrl: needed("VINTEDBOT_URL"),
-    token: (await readFile(needed("VINTEDBOT_TOKEN_FILE"), "utf8")).trim(),
-  };
-  vintedbot = createVintedbot({ baseUrl: server.baseUrl, auth: { token: server.token } });
-  assert.notEqual(new URL(server.baseUrl).origin, pageOrigin.origin, "the page must be of another origin");
-  const { outputFiles } = await build({
-    entryPoints: ["test/page.ts", "test/react-page.ts"],
-    bundle: true,
-    format: "iife",
-    // Strict mode runs each effect twice in this build only.
-    define: { "process.env.NODE_ENV": '"development"' },
-    outdir: "dist-test",
-    write: false,
-    logLevel: "warning",
-  });
-  const html = outputFiles.map(
-    ({ text }) => `<!doctype html><title>SDK test</title><body><script>${text}</script></body>`,
-  );
-  const pageServer = (): Server =>
-    createServer((request, response) => {
-      response.setHeader("content-type", "text/html; charset=utf-8");
-      response.end(html[request.url === "/react" ? 1 : 0]);
-    });
-  pages = pageServer().listen(Number(pageOrigin.port), pageOrigin.hostname);
-  await once(pages, "listening");
-  otherPages = pageServer().listen(0, "127.0.0.1");
-  await once(otherPages, "listening");
-  browser = await chromium.launch({
-    executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium",
-    args: [
-      "--no-sandbox",
-      "--disable-gpu",
-      "--disable-background-networking",
-      "--disable-component-update",
-      "--disable-sync",
-      "--no-first-run",
-    ],
-  });
-  tab = await openTab(await browser.newContext());
-});
-
-after(async () => {
-  await browser?.close();
-  pages?.close();
-  otherPages?.close();
-});
+  browser,
+  call,
+  createAccount,
+  deleteAccounts,
+  inPage,
+  live,
+  openTab,
+  otherOrigin,
+  pageOrigin,
+  patience,
+  person,
+  proxyFor,
+  server,
+  tab,
+  vintedbot,
+} from "./stage.js";
 
 test("unary call returns a response", async () => {
   const { workspaceId, scopes } = await inPage("getMe", server);
@@ -136,13 +68,12 @@ test("server that does not run is unreachable", async (t) => {
 });
 
 test("origin that is not allowed is named at once", async () => {
-  const { port } = otherPages.address() as AddressInfo;
-  const other = await openTab(tab.context(), `http://127.0.0.1:${port}`);
+  const other = await openTab(tab.context(), otherOrigin);
   let calls = 0;
   other.on("request", (request) => (calls += Number(request.url().endsWith("/GetMe"))));
   const { problem, code, message } = await call(other, "getMeFails", server);
   assert.deepEqual([problem, code], ["origin_not_allowed", Code.PermissionDenied]);
-  assert.ok(message.includes(`http://127.0.0.1:${port}: add this origin to ALLOWED_ORIGINS`), message);
+  assert.ok(message.includes(`${otherOrigin}: add this origin to ALLOWED_ORIGINS`), message);
   assert.equal(calls, 1);
 
   await call(other, "startWatch", server);
@@ -167,159 +98,6 @@ test("deadline ends a call that gets no answer", async (t) => {
   assert.deepEqual([code, problem], [Code.DeadlineExceeded, ""]);
   assert.match(requestId, /^[0-9a-f-]{36}$/);
   assert.ok(durationMs < 10_000, `it took ${durationMs} ms`);
-});
-
-test("interrupted watch delivers every event once", async (t) => {
-  const proxy = await proxyFor(t);
-  const made: string[] = [];
-  try {
-    await inPage("startWatch", { ...server, baseUrl: proxy.url });
-    await live(tab);
-    for (let number = 1; number <= cuts; number++) {
-      made.push(await inPage("createAccount", server, `before cut ${number}`));
-      assert.ok(proxy.cut() > 0, "a connection is open");
-      made.push(await inPage("createAccount", server, `during cut ${number}`));
-      await tab.waitForFunction(
-        ([id, number]) => {
-          const { seen, cuts, failure } = window.page.watched();
-          return (cuts >= number && seen.some((event) => event.resourceId === id)) || failure;
-        },
-        [made.at(-1) ?? "", number] as const,
-        patience,
-      );
-    }
-    await sawOnce(tab, made);
-  } finally {
-    await inPage("stopWatch");
-    for (const id of made) await inPage("deleteAccount", server, id);
-  }
-});
-
-test("silent stream is replaced and loses no event", async (t) => {
-  const proxy = await proxyFor(t);
-  await inPage("startWatch", { ...server, baseUrl: proxy.url }, { silenceMs: 2_000 });
-  await live(tab);
-  proxy.hold();
-  const id = await createAccount("while the proxy holds back");
-  await saw(tab, id);
-  const { states } = await inPage("watched");
-  assert.ok(states.some(({ status, problem }) => status === "waiting" && problem === "silent"));
-  await sawOnce(tab, [id]);
-  await inPage("stopWatch");
-  await deleteAccounts(id);
-});
-
-for (const [name, header, expected] of [
-  ["hidden by the browser", "", "unreachable"],
-  ["with CORS", "access-control-allow-origin: *\r\n", "not_vintedbot"],
-] as const) {
-  test(`proxy's 404 ${name} does not end a watch`, async (t) => {
-    const proxy = await proxyFor(t);
-    await inPage("startWatch", { ...server, baseUrl: proxy.url });
-    await live(tab);
-    proxy.answerWith(
-      `HTTP/1.1 404 Not Found\r\ncontent-type: text/html\r\n${header}content-length: 2\r\nconnection: close\r\n\r\nno`,
-    );
-    proxy.cut();
-    await tab.waitForFunction(
-      (expected) => {
-        const { states, failure } = window.page.watched();
-        return failure || states.filter(({ problem }) => problem === expected).length >= 2;
-      },
-      expected,
-      patience,
-    );
-    const id = await createAccount("during the 404");
-    proxy.answerWith();
-    await saw(tab, id);
-    await sawOnce(tab, [id]);
-    await inPage("stopWatch");
-    await deleteAccounts(id);
-  });
-}
-
-test("revoked token ends a watch for good", async () => {
-  const { apiToken, secret } = await vintedbot.auth.createApiToken({
-    name: "to revoke",
-    scopes: ["events:read"],
-  });
-  await inPage("startWatch", { ...server, token: secret });
-  await live(tab);
-  await vintedbot.auth.revokeApiToken({ id: apiToken?.id ?? "" });
-  await tab.waitForFunction(() => window.page.watched().failure, undefined, patience);
-  assert.equal((await inPage("watched")).failure?.reason, "TOKEN_INVALID");
-});
-
-test("eight tabs watch and call over HTTP/1.1", async (t) => {
-  const proxy = await proxyFor(t);
-  const shared = { ...server, baseUrl: proxy.url };
-  const context = await browser.newContext();
-  let tabs: BrowserPage[] = [];
-  for (let number = 1; number <= tabCount; number++) {
-    const one = await openTab(context);
-    await call(one, "startWatch", shared, { isShared: true });
-    await live(one);
-    tabs.push(one);
-  }
-  const { workspaceId } = await call(tabs.at(-1)!, "getMe", shared);
-  assert.match(workspaceId, /^[0-9a-f-]{36}$/);
-  const made = [await createAccount("for all tabs")];
-  for (const one of tabs) await saw(one, made[0]!);
-
-  // The first tab has the stream, then the second one, and so on.
-  for (let number = 1; number <= 3; number++) {
-    const before = createAccount(`before close ${number}`);
-    const [closed, ...others] = tabs;
-    await closed?.close();
-    tabs = others;
-    made.push(await before, await createAccount(`after close ${number}`));
-  }
-  for (const one of tabs) {
-    await saw(one, made.at(-1)!);
-    await sawOnce(one, made);
-  }
-  await call(tabs[0]!, "getMe", shared);
-  await context.close();
-  await deleteAccounts(...made);
-});
-
-test("eight tabs that open at once read their snapshots", async (t) => {
-  const proxy = await proxyFor(t);
-  const shared = { ...server, baseUrl: proxy.url };
-  const context = await browser.newContext();
-  const tabs = await Promise.all(Array.from({ length: tabCount }, () => openTab(context)));
-  await Promise.all(tabs.map((one) => call(one, "startWatch", shared, { isShared: true, snapshot: true })));
-  await Promise.all(tabs.map(live));
-  await call(tabs.at(-1)!, "getMe", shared);
-  const id = await createAccount("after the snapshots");
-  for (const one of tabs) {
-    await saw(one, id);
-    await sawOnce(one, [id]);
-  }
-  await context.close();
-  await deleteAccounts(id);
-});
-
-test("page without Web Locks watches while it is visible", async () => {
-  const context = await browser.newContext();
-  await context.addInitScript(() => Object.defineProperty(navigator, "locks", { value: undefined }));
-  const one = await openTab(context);
-  await call(one, "startWatch", server, { isShared: true });
-  await live(one);
-  await call(one, "setHidden", true);
-  await one.waitForFunction(
-    () => window.page.watched().states.at(-1)?.status === "hidden",
-    undefined,
-    patience,
-  );
-  const id = await createAccount("while hidden");
-  await new Promise((resolve) => setTimeout(resolve, 300));
-  assert.deepEqual((await call(one, "watched")).seen, []);
-  await call(one, "setHidden", false);
-  await saw(one, id);
-  await sawOnce(one, [id]);
-  await context.close();
-  await deleteAccounts(id);
 });
 
 test("photo is uploaded by a call and displayed", async () => {
@@ -356,14 +134,13 @@ test("file that is no image is refused with its reason", async () => {
 });
 
 test("tabs share one session and refresh it once", async () => {
-  const instance = await startInstance(pageOrigin.origin);
-  const { email, password } = instance.person;
+  const { email, password } = person;
   const context = await browser.newContext();
   try {
     const [first, second] = [await openTab(context), await openTab(context)];
-    assert.equal(await call(first, "openSession", instance.baseUrl), false);
+    assert.equal(await call(first, "openSession", server.baseUrl), false);
     assert.equal(await call(first, "signIn", email, password), email);
-    assert.equal(await call(second, "openSession", instance.baseUrl), true);
+    assert.equal(await call(second, "openSession", server.baseUrl), true);
     assert.deepEqual(await Promise.all([call(first, "whoAmI"), call(second, "whoAmI")]), [email, email]);
 
     // An access token that the server refuses, as after its expiry.
@@ -374,7 +151,7 @@ test("tabs share one session and refresh it once", async () => {
     });
     let refreshes = 0;
     context.on("request", (request) => (refreshes += Number(request.url().endsWith("/RefreshSession"))));
-    for (const one of [first, second]) assert.equal(await call(one, "openSession", instance.baseUrl), true);
+    for (const one of [first, second]) assert.equal(await call(one, "openSession", server.baseUrl), true);
     const calls = Array.from({ length: 10 }, (_, at) => call(at % 2 === 0 ? first : second, "whoAmI"));
     assert.deepEqual(new Set(await Promise.all(calls)), new Set([email]));
     assert.equal(refreshes, 1);
@@ -387,13 +164,12 @@ test("tabs share one session and refresh it once", async () => {
     assert.deepEqual(await call(first, "sessionState"), { isSignedIn: false, ends: [""], tokens: undefined });
   } finally {
     await context.close();
-    await instance.stop();
   }
 });
 
 test("React page shows changes that are made elsewhere", async () => {
   const one = await (await browser.newContext()).newPage();
-  await one.goto(new URL("/react", pageOrigin).href);
+  await one.goto(`${pageOrigin}/react`);
   const remove = await one.evaluateHandle((server) => window.show(server), server);
   const names = (): Promise<string[]> => one.locator("#accounts li").allTextContents();
   await one.locator("#state", { hasText: "live" }).waitFor(patience);
@@ -426,16 +202,9 @@ test("React page shows changes that are made elsewhere", async () => {
   await one.context().close();
 });
 
-/** Starts a proxy in front of the server, which ends with the test. */
-async function proxyFor(t: TestContext): Promise<CuttingProxy> {
-  const proxy = await cuttingProxy(new URL(server.baseUrl));
-  t.after(() => proxy.close());
-  return proxy;
-}
-
 test("useWatch reads all again after a gap, and shows its end", async () => {
   const one = await (await browser.newContext()).newPage();
-  await one.goto(new URL("/react", pageOrigin).href);
+  await one.goto(`${pageOrigin}/react`);
   await one.evaluate(() => window.showScripted());
   const shows = (selector: string, hasText: string): Promise<void> =>
     one.locator(selector, { hasText }).waitFor(patience);
@@ -471,86 +240,3 @@ test("useWatch reads all again after a gap, and shows its end", async () => {
   ]);
   await one.context().close();
 });
-
-async function openTab(context: BrowserContext, origin = pageOrigin.href): Promise<BrowserPage> {
-  const opened = await context.newPage();
-  await opened.goto(origin);
-  return opened;
-}
-
-/** Calls a function of `page.ts` inside a tab. */
-async function call<Name extends keyof Page>(
-  where: BrowserPage,
-  name: Name,
-  ...args: Parameters<Page[Name]>
-): Promise<Awaited<ReturnType<Page[Name]>>> {
-  return where.evaluate(([name, args]) => (window.page[name] as (...args: unknown[]) => never)(...args), [
-    name,
-    args as unknown[],
-  ] as const);
-}
-
-/** Calls a function of `page.ts` inside the first tab. */
-function inPage<Name extends keyof Page>(
-  name: Name,
-  ...args: Parameters<Page[Name]>
-): Promise<Awaited<ReturnType<Page[Name]>>> {
-  return call(tab, name, ...args);
-}
-
-/** Waits until a tab's watch has a position. */
-async function live(where: BrowserPage): Promise<void> {
-  await where.waitForFunction(
-    () => window.page.watched().cursors > 0 || window.page.watched().failure,
-    undefined,
-    patience,
-  );
-  assert.equal((await call(where, "watched")).failure, undefined);
-}
-
-/** Waits until a tab has the event about a resource. */
-async function saw(where: BrowserPage, id: string): Promise<void> {
-  await where.waitForFunction(
-    (id) => {
-      const { seen, failure } = window.page.watched();
-      return seen.some(({ resourceId }) => resourceId === id) || failure;
-    },
-    id,
-    patience,
-  );
-}
-
-/** Checks that a tab has the creation of each account once and in order, and no gap. */
-async function sawOnce(where: BrowserPage, made: string[]): Promise<void> {
-  const { seen, failure } = await call(where, "watched");
-  assert.equal(failure, undefined);
-  const created = seen.filter(
-    ({ kind, resourceId }) => kind === "ACCOUNT_CREATED" && made.includes(resourceId),
-  );
-  assert.deepEqual(
-    created.map(({ resourceId }) => resourceId),
-    made,
-  );
-  const first = BigInt(seen[0]?.sequence ?? 0);
-  assert.deepEqual(
-    seen.map(({ sequence }) => sequence),
-    seen.map((_, index) => String(first + BigInt(index))),
-  );
-}
-
-/** Creates an account outside of the browser. */
-async function createAccount(displayName: string): Promise<string> {
-  const { account } = await vintedbot.accounts.createAccount({ displayName, market: "fr" });
-  assert.ok(account);
-  return account.id;
-}
-
-async function deleteAccounts(...ids: string[]): Promise<void> {
-  for (const id of ids) await vintedbot.accounts.deleteAccount({ id });
-}
-
-function needed(name: string): string {
-  const value = process.env[name];
-  assert.ok(value, `${name} must be set`);
-  return value;
-}

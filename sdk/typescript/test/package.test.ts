@@ -17,6 +17,7 @@ import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 import { chromium } from "playwright-core";
 
+import { chromiumLaunch } from "../testing/chromium.js";
 import { startInstance, type Instance } from "./instance.js";
 import { pack, unpack, type Tarball } from "./packed.js";
 
@@ -86,10 +87,7 @@ test("Vite project builds without warnings and runs", async () => {
   const output = run(project, "npx", "vite", "build");
   assert.doesNotMatch(output, /warn|sourcemap/i);
 
-  const browser = await chromium.launch({
-    executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium",
-    args: ["--no-sandbox", "--disable-gpu"],
-  });
+  const browser = await chromium.launch(chromiumLaunch);
   try {
     const page = await browser.newPage();
     page.setDefaultTimeout(60_000);

@@ -24,6 +24,7 @@ import { build } from "esbuild";
 import { chromium, type Browser, type BrowserContext, type Page } from "playwright-core";
 
 import { createVintedbot, PublishJob_State } from "../src/index.js";
+import { chromiumLaunch } from "../testing/chromium.js";
 import { startInstance, type Instance } from "./instance.js";
 import { unpack } from "./packed.js";
 
@@ -103,10 +104,7 @@ before(async () => {
     SAMPLES_PASSWORD: instance.person.password,
     SAMPLES_PHOTO: photo,
   });
-  browser = await chromium.launch({
-    executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium",
-    args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"],
-  });
+  browser = await chromium.launch(chromiumLaunch);
   context = await browser.newContext();
   context.setDefaultTimeout(60_000);
 });

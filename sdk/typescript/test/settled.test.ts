@@ -17,7 +17,7 @@ import {
   settled,
 } from "../src/index.js";
 
-/** Whether a job is settled in a state, if it waits for nobody. A new state must be added here and in `settled.ts`. */
+/** Whether a job without a wait for a person is settled in a state. Add a new state here and in `settled.ts`. */
 const expected: Record<State, boolean> = {
   [State.UNSPECIFIED]: false,
   [State.QUEUED]: false,

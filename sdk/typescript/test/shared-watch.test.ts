@@ -85,7 +85,7 @@ class Server {
   }
 
   private async *watch({ cursor, snapshot }: { cursor: string; snapshot: boolean }, signal: AbortSignal) {
-    // A generator that nobody reads any more does not end, so the end of the call counts.
+    // A generator without a reader does not end, so the end of the call counts.
     let isOpen = false;
     const close = (): void => {
       if (isOpen) this.open--;
@@ -345,7 +345,7 @@ test("slow tab loses nothing", async (t) => {
   assert.deepEqual(slow.events, range(1, 2_501));
 });
 
-test("silent channel makes a tab read the log by itself", async (t) => {
+test("tab with a silent channel opens its own stream", async (t) => {
   const server = new Server();
   const open = opener(t, server, { silenceMs: 200 });
   const first = open();

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { startChild, stopChild } from "./child.js";
+import { startChild, stopChild } from "../testing/child.js";
 
 /** The key of an element's id in answers; the protocol defines it. */
 const elementKey = "element-6066-11e4-a52e-4f735466cecf";
@@ -159,7 +159,7 @@ async function miniBrowser(): Promise<string> {
   throw new Error("MiniBrowser is not installed: `make webkit` installs it");
 }
 
-/** The driver cannot choose a port by itself. */
+/** Returns a free port, because the driver needs a port number. */
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");

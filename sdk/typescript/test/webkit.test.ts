@@ -12,7 +12,7 @@ import { after, before, test } from "node:test";
 import { build } from "esbuild";
 
 import { createVintedbot } from "../src/index.js";
-import { cuttingProxy } from "./cutting-proxy.js";
+import { cuttingProxy } from "../testing/cutting-proxy.js";
 import { startInstance, type Instance } from "./instance.js";
 import { startWebKit, type WebKit } from "./web-driver.js";
 

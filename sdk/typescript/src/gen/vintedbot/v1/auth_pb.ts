@@ -1878,8 +1878,8 @@ export const AuthService: GenService<{
     output: typeof ConfirmSecondFactorResponseSchema;
   },
   /**
-   * Disables the second factor. Changes nothing if there is none. Fails with CREDENTIALS_INVALID if the password is
-   * wrong, and with SECOND_FACTOR_INVALID and RATE_LIMITED.
+   * Disables the second factor. Has no effect for a person without a second factor. Fails with CREDENTIALS_INVALID if
+   * the password is wrong, SECOND_FACTOR_REQUIRED without a code, SECOND_FACTOR_INVALID and RATE_LIMITED.
    *
    * @generated from rpc vintedbot.v1.AuthService.DisableSecondFactor
    */

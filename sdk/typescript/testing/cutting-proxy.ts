@@ -12,6 +12,8 @@ export interface CuttingProxy {
   hold(): void;
   /** Answers each new connection with this HTTP response in the server's place. Absent: forwards again. */
   answerWith(response?: string): void;
+  /** Refuses new connections, until this is called again with false. */
+  refuse(isRefusing: boolean): void;
   /** Makes new connections forward nothing, until this is called again with false. */
   stall(isStalled: boolean): void;
   close(): void;
@@ -22,7 +24,12 @@ export async function cuttingProxy(target: URL): Promise<CuttingProxy> {
   const pairs = new Set<{ client: Socket; upstream: Socket }>();
   let answer: string | undefined;
   let isStalled = false;
+  let isRefusing = false;
   const server = createServer((client) => {
+    if (isRefusing) {
+      client.resetAndDestroy();
+      return;
+    }
     if (answer !== undefined) {
       const text = answer;
       client.on("error", () => client.destroy());
@@ -60,6 +67,9 @@ export async function cuttingProxy(target: URL): Promise<CuttingProxy> {
         client.unpipe().pause();
         upstream.unpipe().pause();
       }
+    },
+    refuse(refusing) {
+      isRefusing = refusing;
     },
     answerWith(response) {
       answer = response;
