@@ -310,6 +310,8 @@ test("cut line shows the age of the data and drafts go on", async ({ page, enter
   await enter();
   await row(page, "cia_cut").click();
   await expect(page.getByRole("log")).toContainText("Are you there?");
+  // The last part of the page to be loaded.
+  await expect(page.getByLabel("Note")).toBeVisible();
   line.refuse(true);
   line.cut();
   await expect(page.getByTestId("line")).toContainText("The connection to the server is lost.", {

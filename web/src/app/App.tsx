@@ -15,7 +15,7 @@ const ProfilePage = lazy(() => import("../features/profile/ProfilePage"));
 export default function App(): ReactNode {
   useEffect(() => {
     startLive();
-    // The hint that a person is signed in may be wrong. Without an answer, the banner tells about the line.
+    // The hint that a person is signed in may be wrong. Without an answer, the banner shows the lost line.
     probe().catch(() => undefined);
     return forgetAll;
   }, []);

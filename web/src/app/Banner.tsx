@@ -5,7 +5,7 @@ import { useLine } from "../data/hooks";
 import { currentLocale, useTexts } from "../i18n";
 import { exactTime } from "../ui/dates";
 
-/** Says that the line is lost, since when the data is old, and what is off. */
+/** Shows that the line is lost, the age of the data, and which actions are off. */
 export function Banner(): ReactNode {
   const t = useTexts().live;
   const { isShown, isActingOff, hasEnded, currentAt } = useLine();

@@ -33,7 +33,7 @@ function useProbe(isChecking: boolean): boolean {
   useEffect(() => {
     if (!isChecking) return undefined;
     const timer = setTimeout(() => setLate(true), checkingMs);
-    // If the server does not answer, the form says so when it is used.
+    // If the server does not answer, the form shows the problem when it is used.
     import("../data/session").then(({ probe }) => probe()).catch(() => setLate(true));
     return () => clearTimeout(timer);
   }, [isChecking]);

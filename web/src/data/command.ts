@@ -7,21 +7,21 @@ export interface Change<T extends Versioned> {
   change: (value: T) => T;
   /** Sends the change. The key makes a repeated call take effect once. */
   send: (requestId: string) => Promise<readonly T[]>;
-  /** The change that takes this one back. */
+  /** The changes that revert this one. */
   inverse?: (before: ReadonlyMap<string, T>) => readonly Change<T>[];
 }
 
-/** A command that was given. */
-export interface Given {
+/** A command under way. */
+export interface Execution {
   /** Resolves when the server has answered. Rejects with its refusal. */
   done: Promise<void>;
-  /** Takes the command back. Absent if it cannot be taken back. */
-  undo: (() => Given) | undefined;
+  /** Reverts the command. Absent if it cannot be reverted. */
+  undo: (() => Execution) | undefined;
 }
 
 /**
- * Gives commands. Commands about the same resource are sent one after another, so that an undo never overtakes what it
- * takes back.
+ * Executes commands. Commands about the same resource are sent one after another, so that an undo never overtakes the
+ * command that it reverts.
  */
 export class Commands<T extends Versioned> {
   readonly #tails = new Map<string, Promise<unknown>>();
@@ -31,11 +31,11 @@ export class Commands<T extends Versioned> {
     private readonly newId: () => string,
   ) {}
 
-  give(change: Change<T>): Given {
-    return this.#give([change], Promise.resolve());
+  execute(change: Change<T>): Execution {
+    return this.#execute([change], Promise.resolve());
   }
 
-  #give(changes: readonly Change<T>[], after: Promise<unknown>): Given {
+  #execute(changes: readonly Change<T>[], after: Promise<unknown>): Execution {
     const inverses: Change<T>[] = [];
     let canUndo = true;
     let last = after;
@@ -52,7 +52,7 @@ export class Commands<T extends Versioned> {
     const done = last.then(() => undefined);
     // The caller may not wait for the answer.
     done.catch(() => undefined);
-    return { done, undo: canUndo ? () => this.#give(inverses, last) : undefined };
+    return { done, undo: canUndo ? () => this.#execute(inverses, last) : undefined };
   }
 
   #send(change: Change<T>, after: Promise<unknown>): Promise<void> {

@@ -28,7 +28,7 @@ export function useLive(): LiveState {
 
 /** How the page should show a lost line. */
 export interface LineState {
-  /** Whether to tell the person. A short interruption is not worth a word. */
+  /** Whether the banner shows. A short interruption is not shown. */
   isShown: boolean;
   /** Whether actions on the site are off, because the page may be wrong about their outcome. */
   isActingOff: boolean;

@@ -29,9 +29,9 @@ export interface ListView {
 const empty: ListView = { ids: [], news: 0, hasMore: false, status: "idle" };
 
 /**
- * A list that events keep current. A change enters, leaves or moves within the loaded part of the list as its predicate
- * says. Beyond the last loaded page nothing can be decided, so nothing enters there. While the reader holds the list,
- * for example because it is scrolled, the rows stay, and arrivals are only counted.
+ * A list that events update. The predicate decides whether a change enters, leaves or moves within the loaded part of
+ * the list. Beyond the last loaded page nothing can be decided, so nothing enters there. While the reader holds the
+ * list, for example because it is scrolled, the rows stay, and arrivals are only counted.
  */
 export class LiveList<T extends Versioned> {
   #view: ListView = empty;
@@ -88,7 +88,7 @@ export class LiveList<T extends Versioned> {
     await this.#load(this.#nextPageToken, 1);
   }
 
-  /** Keeps the rows in place until `release`. */
+  /** Holds the rows in place until `release`. */
   hold(): void {
     this.#isHeld = true;
   }
@@ -99,7 +99,7 @@ export class LiveList<T extends Versioned> {
     this.#arrange(true);
   }
 
-  /** Keeps one row, also if it no longer matches. Absent: none. */
+  /** Pins one row, also if it no longer matches. Absent: none. */
   pin(id: string | undefined): void {
     if (this.#pinned === id) return;
     this.#pinned = id;

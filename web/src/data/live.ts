@@ -12,15 +12,13 @@ export interface LiveState {
 export interface LiveOptions {
   watch: (options: WatchOptions) => AsyncIterable<WatchResponse>;
   apply: (event: Event) => void;
-  /** Called when events may be missing: the lists have to be read again. */
-  onGap: () => void;
   now?: () => number;
 }
 
 /** How old the stream may be before the page opens it again when the person returns to it. */
 const staleMs = 20_000;
 
-/** Follows the event log for all pages, and tells how old their data is. */
+/** Follows the event log for all pages, and reports the age of their data. */
 export class Live {
   #state: LiveState = { status: "starting", currentAt: 0 };
   #cursor = "";
@@ -31,6 +29,7 @@ export class Live {
   #hasGap = false;
   readonly #listeners = new Set<() => void>();
   readonly #eventListeners = new Set<(event: Event) => void>();
+  readonly #gapListeners = new Set<() => void>();
   readonly #now: () => number;
 
   constructor(private readonly options: LiveOptions) {
@@ -49,6 +48,12 @@ export class Live {
   onEvent(listener: (event: Event) => void): () => void {
     this.#eventListeners.add(listener);
     return () => this.#eventListeners.delete(listener);
+  }
+
+  /** Calls back when events may be missing, so that everything that was read has to be read again. */
+  onGap(listener: () => void): () => void {
+    this.#gapListeners.add(listener);
+    return () => this.#gapListeners.delete(listener);
   }
 
   /**
@@ -123,13 +128,12 @@ export class Live {
       if (signal.aborted) return;
       if (cursor !== "") this.#cursor = cursor;
       if (message.case === "event") {
-        this.options.apply(message.value);
-        for (const listener of this.#eventListeners) listener(message.value);
+        callAll([this.options.apply, ...this.#eventListeners], message.value);
       }
       this.#set({ status: "live", currentAt: this.#now() });
       if (this.#hasGap) {
         this.#hasGap = false;
-        this.options.onGap();
+        callAll(this.#gapListeners);
       }
       this.#open();
     }
@@ -144,6 +148,17 @@ export class Live {
 
   #set(state: LiveState): void {
     this.#state = state;
-    for (const listener of this.#listeners) listener();
+    callAll(this.#listeners);
+  }
+}
+
+/** Calls listeners. An error in one of them is logged, and ends neither the others nor the stream. */
+function callAll<A extends unknown[]>(listeners: Iterable<(...args: A) => void>, ...args: A): void {
+  for (const listener of listeners) {
+    try {
+      listener(...args);
+    } catch (thrown) {
+      console.error(thrown);
+    }
   }
 }

@@ -11,16 +11,16 @@ export interface ProblemText {
   fields: Readonly<Record<string, string>>;
 }
 
-/** Says what happened and what to do. */
+/** Describes what happened and what to do. */
 export async function describe(thrown: unknown): Promise<ProblemText> {
   const { reason, reasonName, problem, requestId, message, metadata } = callError(thrown);
   const { problems } = texts();
   const base = { requestId, fields: fieldErrors(thrown) };
   if (reason !== ErrorReason.UNSPECIFIED) {
     const [text, next] = (await loadReasons())[ErrorReason[reason] as ReasonName];
-    // The site's own words say more than the reason.
-    const said = metadata["site_message"] ?? "";
-    return { ...base, text: said === "" ? text : `${text} ${said}`, next };
+    // The site's own message is more exact than the reason.
+    const siteMessage = metadata["site_message"] ?? "";
+    return { ...base, text: siteMessage === "" ? text : `${text} ${siteMessage}`, next };
   }
   // A newer server may have reasons that this console does not know.
   if (reasonName !== "") return { ...base, text: message, next: problems.unknown[1] };

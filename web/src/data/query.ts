@@ -11,7 +11,7 @@ import { stringify } from "@vintedbot/sdk";
 import { authState, subscribe } from "./auth";
 import { connection } from "./connection";
 
-/** Answers of calls whose resources the event log does not keep current. */
+/** Answers of calls whose resources the event log does not update. */
 export const queries = new QueryClient({
   defaultOptions: {
     queries: {
@@ -46,7 +46,7 @@ function keyOf(method: Method, request: unknown): readonly unknown[] {
   return [method.parent.typeName, method.name, stringify(request)];
 }
 
-/** Reads with a method of the contract, and keeps the answer for other components. */
+/** Reads with a method of the contract, and caches the answer for other components. */
 export function useCall<M extends Method>(
   method: M,
   request: MessageInitShape<M["input"]>,

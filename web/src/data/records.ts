@@ -17,7 +17,7 @@ interface Entry<T> {
   value: T | undefined;
 }
 
-/** Called after a change. `isOwn` tells a person's own command from what arrives. */
+/** Called after a change. `isOwn` distinguishes the person's own commands from events and answers. */
 export type ChangeListener = (ids: ReadonlySet<string>, isOwn: boolean) => void;
 
 /**

@@ -1,10 +1,11 @@
+import { watchClock } from "./clock";
 import { connection } from "./connection";
 import { LiveList, type ListOptions } from "./list";
 import { Live } from "./live";
 import type { Records, Versioned } from "./records";
-import { World } from "./world";
+import { Resources } from "./resources";
 
-export const world = new World();
+export const resources = new Resources();
 
 /** The lists that pages have opened, by name. The last ones stay, so that going back shows them at once. */
 const lists = new Map<string, LiveList<never>>();
@@ -13,10 +14,10 @@ const recheckMs = 15_000;
 
 export const live = new Live({
   watch: (options) => connection.watch(options),
-  apply: (event) => world.apply(event),
-  onGap: () => {
-    for (const list of lists.values()) void list.reload();
-  },
+  apply: (event) => resources.apply(event),
+});
+live.onGap(() => {
+  for (const list of lists.values()) void list.reload();
 });
 
 // A list that could not be read during a cut is read again after it.
@@ -32,6 +33,7 @@ live.subscribe(() => {
 });
 
 let timer: ReturnType<typeof setInterval> | undefined;
+let stopClock: (() => void) | undefined;
 
 /** Starts the stream. The pages call their first lists afterwards. */
 export function startLive(): void {
@@ -39,6 +41,7 @@ export function startLive(): void {
   timer ??= setInterval(() => {
     for (const list of lists.values()) list.recheck();
   }, recheckMs);
+  stopClock ??= watchClock(() => live.wake());
 }
 
 /** Forgets everything, because the person has signed out. */
@@ -46,9 +49,11 @@ export function forgetAll(): void {
   live.reset();
   clearInterval(timer);
   timer = undefined;
+  stopClock?.();
+  stopClock = undefined;
   for (const list of lists.values()) list.close();
   lists.clear();
-  world.clear();
+  resources.clear();
 }
 
 /** Returns the list of a name, and reads its first page if it is new. */

@@ -11,7 +11,7 @@ export function storedTheme(): Theme {
   }
 }
 
-/** Shows an appearance, and keeps it for the next visit. */
+/** Applies a theme, and stores it for the next visit. */
 export function storeTheme(theme: Theme): void {
   applyTheme(theme);
   try {

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 
-import { Commands, type Given } from "../../src/data/command";
+import { Commands, type Execution } from "../../src/data/command";
 import { LiveList } from "../../src/data/list";
 import { Records } from "../../src/data/records";
 
@@ -80,7 +80,7 @@ class Client {
   readonly server = new Server();
   readonly records = new Records<Item>();
   readonly calls: Call[] = [];
-  readonly given: Given[] = [];
+  readonly executions: Execution[] = [];
   readonly refused: unknown[] = [];
   readonly list: LiveList<Item>;
   readonly commands: Commands<Item>;
@@ -127,7 +127,7 @@ class Client {
         if (isRefused || this.#isRefusing || !this.server.items.has(id)) throw new Error("refused");
         return [this.server.write(id, change)];
       });
-    const given = this.commands.give({
+    const execution = this.commands.execute({
       ids: [id],
       change: (item) => ({ ...item, ...change }),
       send,
@@ -146,12 +146,12 @@ class Client {
         ];
       },
     });
-    given.done.catch((thrown: unknown) => this.refused.push(thrown));
-    this.given.push(given);
+    execution.done.catch((thrown: unknown) => this.refused.push(thrown));
+    this.executions.push(execution);
   }
 
   undo(): void {
-    const undone = this.given.pop()?.undo?.();
+    const undone = this.executions.pop()?.undo?.();
     undone?.done.catch((thrown: unknown) => this.refused.push(thrown));
   }
 
@@ -327,8 +327,8 @@ test("rows stay in place while the list is held", async () => {
         await settle();
         const { ids } = client.list.view();
         // Rows may leave, and pages may follow at the end, but nothing changes places.
-        const kept = before.filter((row) => ids.includes(row));
-        expect(ids.slice(0, kept.length)).toEqual(kept);
+        const remaining = before.filter((row) => ids.includes(row));
+        expect(ids.slice(0, remaining.length)).toEqual(remaining);
         before = ids;
       }
     }),

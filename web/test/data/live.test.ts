@@ -6,7 +6,7 @@ import {
   type WatchOptions,
   type WatchResponse,
 } from "@vintedbot/sdk";
-import { expect, test } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 
 import { Live } from "../../src/data/live";
 
@@ -46,15 +46,19 @@ const checkpoint = (cursor: string): WatchResponse =>
   create(WatchResponseSchema, { cursor, message: { case: "checkpoint", value: { sequence: 1n } } });
 const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-function setUp() {
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+function setUp(apply: () => void = () => undefined) {
   const stream = new Stream();
   const seen = { gaps: 0, now: 1_000 };
   const live = new Live({
     watch: stream.watch,
-    apply: () => undefined,
-    onGap: () => seen.gaps++,
+    apply: () => apply(),
     now: () => seen.now,
   });
+  live.onGap(() => seen.gaps++);
   let isOpen = false;
   void live.opened().then(() => (isOpen = true));
   return { stream, live, seen, isOpen: () => isOpen };
@@ -113,6 +117,44 @@ test("sleeping computer continues from the last cursor", async () => {
   await settle();
   expect(stream.calls).toHaveLength(2);
   expect(stream.calls[1]?.cursor).toBe("c1");
+});
+
+test("event that cannot be applied is logged and the stream continues", async () => {
+  const logged = vi.spyOn(console, "error").mockImplementation(() => undefined);
+  const { stream, live } = setUp(() => {
+    throw new Error("damaged");
+  });
+  let delivered = 0;
+  live.onEvent(() => delivered++);
+  live.start();
+  await settle();
+  stream.send(create(WatchResponseSchema, { cursor: "c1", message: { case: "event", value: {} } }));
+  stream.send(checkpoint("c2"));
+  await settle();
+  expect(delivered).toBe(1);
+  expect(logged).toHaveBeenCalledTimes(1);
+  expect(live.state().status).toBe("live");
+});
+
+test("listener that throws does not end the stream", async () => {
+  const logged = vi.spyOn(console, "error").mockImplementation(() => undefined);
+  const { stream, live, seen } = setUp();
+  const stop = live.subscribe(() => {
+    throw new Error("broken page");
+  });
+  live.onEvent(() => {
+    throw new Error("broken page");
+  });
+  live.start();
+  await settle();
+  stream.send(create(WatchResponseSchema, { cursor: "c1", message: { case: "event", value: {} } }));
+  await settle();
+  expect(logged).toHaveBeenCalledTimes(2);
+  stop();
+  seen.now = 9_000;
+  stream.send(checkpoint("c2"));
+  await settle();
+  expect(live.state()).toEqual({ status: "live", currentAt: 9_000 });
 });
 
 test("permanent error ends the stream", async () => {

@@ -56,7 +56,7 @@ function setUp(initial: Thread) {
 test("archive of a snoozed thread is taken back with its snooze", async () => {
   const snoozeTime = timestampFromDate(new Date(now + 3_600_000));
   const { commands, changes, records, state } = setUp(thread({ snoozeTime }));
-  const given = commands.give(changes.archive("t"));
+  const given = commands.execute(changes.archive("t"));
   expect(records.get("t")).toMatchObject({ archived: true });
   expect(records.get("t")?.snoozeTime).toBeUndefined();
   const undone = given.undo?.();
@@ -67,27 +67,27 @@ test("archive of a snoozed thread is taken back with its snooze", async () => {
 
 test("undo is sent after the command although it was given first", async () => {
   const { commands, changes, calls } = setUp(thread({}));
-  const undone = commands.give(changes.archive("t")).undo?.();
+  const undone = commands.execute(changes.archive("t")).undo?.();
   await undone?.done;
   expect(calls).toEqual(["archive", "unarchive", "unsnooze"]);
 });
 
 test("snooze of an archived thread is taken back into the archive", async () => {
   const { commands, changes, state } = setUp(thread({ archived: true }));
-  await commands.give(changes.snooze("t", new Date(now + 1_000))).undo?.().done;
+  await commands.execute(changes.snooze("t", new Date(now + 1_000))).undo?.().done;
   expect(state().archived).toBe(true);
 });
 
 test("label undo keeps labels that were there before", async () => {
   const { commands, changes, state } = setUp(thread({ labels: ["old"] }));
-  await commands.give(changes.label("t", ["old", "new"], [])).undo?.().done;
+  await commands.execute(changes.label("t", ["old", "new"], [])).undo?.().done;
   expect(state().labels).toEqual(["old"]);
 });
 
 test("mark and note are taken back", async () => {
   const { commands, changes, state } = setUp(thread({ unread: true, note: "before" }));
-  await commands.give(changes.mark("t", false)).undo?.().done;
-  await commands.give(changes.note("t", "after")).undo?.().done;
+  await commands.execute(changes.mark("t", false)).undo?.().done;
+  await commands.execute(changes.note("t", "after")).undo?.().done;
   expect(state()).toMatchObject({ unread: true, note: "before" });
 });
 

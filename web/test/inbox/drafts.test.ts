@@ -1,4 +1,11 @@
-import { Code, ConnectError, create, Thread_DraftSchema, type Thread } from "@vintedbot/sdk";
+import {
+  Code,
+  ConnectError,
+  create,
+  Reply_State as State,
+  Thread_DraftSchema,
+  type Thread,
+} from "@vintedbot/sdk";
 import { beforeEach, expect, test, vi } from "vitest";
 
 import { ErrorInfoSchema } from "../../node_modules/@vintedbot/sdk/dist/gen/google/rpc/error_details_pb";
@@ -12,6 +19,8 @@ const draftOf = (text: string, version: bigint): Remote => create(Thread_DraftSc
 class Server {
   draft = draftOf("", 0n);
   isDown = false;
+  /** Whether saves are stored but not answered. */
+  losesAnswers = false;
   saves = 0;
 
   save(text: string, expectedVersion: bigint): Remote {
@@ -23,6 +32,7 @@ class Server {
       ]);
     }
     this.draft = draftOf(text, (this.draft?.version ?? 0n) + 1n);
+    if (this.losesAnswers) throw new ConnectError("lost", Code.Unavailable);
     return this.draft;
   }
 }
@@ -87,7 +97,7 @@ test("text of one thread is not offered in another", () => {
   expect(open("t2").view().text).toBe("");
 });
 
-test("text is kept during a cut and saved afterwards", async () => {
+test("text stays during a cut and is saved afterwards", async () => {
   const draft = open();
   server.isDown = true;
   draft.type("during the cut", 1n);
@@ -154,4 +164,96 @@ test("storage that refuses does not lose the text", async () => {
   draft.type("no storage", 1n);
   await wait(1_000);
   expect(server.draft?.text).toBe("no storage");
+});
+
+test("own text whose save was not answered is no conflict", async () => {
+  const draft = open();
+  server.losesAnswers = true;
+  draft.type("one", 1n);
+  await wait(1_000);
+  expect(server.draft).toMatchObject({ text: "one", version: 1n });
+  server.losesAnswers = false;
+  draft.type("one two", 1n);
+  await wait(2_000);
+  expect(draft.view()).toMatchObject({ text: "one two", status: "saved" });
+  expect(server.draft).toMatchObject({ text: "one two", version: 2n });
+});
+
+test("event of an unanswered save is no conflict", async () => {
+  const draft = open();
+  server.losesAnswers = true;
+  draft.type("one", 1n);
+  await wait(1_000);
+  draft.type("one two", 1n);
+  draft.receive(server.draft);
+  expect(draft.view()).toMatchObject({ text: "one two", status: "local" });
+  server.losesAnswers = false;
+  await wait(1_000);
+  expect(server.draft).toMatchObject({ text: "one two", version: 2n });
+});
+
+test("other text is a conflict also after an unanswered save", async () => {
+  const draft = open();
+  server.losesAnswers = true;
+  draft.type("one", 1n);
+  await wait(1_000);
+  server.losesAnswers = false;
+  server.draft = draftOf("theirs", 2n);
+  draft.type("one two", 1n);
+  await wait(2_000);
+  expect(draft.view()).toMatchObject({ text: "one two", theirs: "theirs", status: "conflict" });
+});
+
+test.each([State.QUEUED, State.SENDING, State.SENT, State.UNCONFIRMED])(
+  "reply in state %i clears the draft with its text",
+  async (state) => {
+    const draft = open();
+    draft.type("Sold. ", 1n);
+    await wait(1_000);
+    draft.receiveReply({ id: "r1", state, text: "Sold." });
+    await wait(0);
+    expect(draft.view()).toMatchObject({ text: "", status: "saved" });
+    expect(server.draft?.text).toBe("");
+  },
+);
+
+test.each([State.AWAITING_CONFIRMATION, State.FAILED, State.BLOCKED, State.CANCELLED])(
+  "reply in state %i leaves the draft",
+  (state) => {
+    const draft = open();
+    draft.type("Sold.", 1n);
+    draft.receiveReply({ id: "r1", state, text: "Sold." });
+    expect(draft.view().text).toBe("Sold.");
+  },
+);
+
+test("reply under way leaves a draft with another text", () => {
+  const draft = open();
+  draft.type("Sold. Sorry.", 1n);
+  draft.receiveReply({ id: "r1", state: State.SENT, text: "Sold." });
+  expect(draft.view().text).toBe("Sold. Sorry.");
+});
+
+test("same text typed again stays while the reply is sent", () => {
+  const draft = open();
+  draft.type("Yes", 1n);
+  draft.receiveReply({ id: "r1", state: State.QUEUED, text: "Yes" });
+  draft.type("Yes", 2n);
+  draft.receiveReply({ id: "r1", state: State.SENDING, text: "Yes" });
+  draft.receiveReply({ id: "r1", state: State.SENT, text: "Yes" });
+  expect(draft.view().text).toBe("Yes");
+  draft.receiveReply({ id: "r2", state: State.QUEUED, text: "Yes" });
+  expect(draft.view().text).toBe("");
+});
+
+test("request id stays until the text changes or the reply is known", () => {
+  const draft = open();
+  const first = draft.requestId("Hello");
+  expect(draft.requestId("Hello")).toBe(first);
+  const second = draft.requestId("Hello there");
+  expect(second).not.toBe(first);
+  draft.receiveReply({ id: "r1", state: State.AWAITING_CONFIRMATION, text: "Hello" });
+  expect(draft.requestId("Hello there")).toBe(second);
+  draft.receiveReply({ id: "r2", state: State.AWAITING_CONFIRMATION, text: "Hello there" });
+  expect(draft.requestId("Hello there")).not.toBe(second);
 });

@@ -4,8 +4,7 @@ import { useLocation } from "react-router";
 
 import { useLine } from "../../data/hooks";
 import { describe } from "../../data/problem";
-import { world } from "../../data/store";
-import { uuid } from "../../data/uuid";
+import { resources } from "../../data/store";
 import { useTexts } from "../../i18n";
 import { Button } from "../../ui/Button";
 import { inputClasses } from "../../ui/Field";
@@ -27,8 +26,6 @@ export default function Composer({ thread }: { thread: Thread }): ReactNode {
   const [, replies] = useOpenList(() => openReplies(thread.id), thread.id);
   const [isBusy, setBusy] = useState(false);
   const [problem, setProblem] = useState<Problem>();
-  // The same key for the same text, so that a second click makes no second reply.
-  const request = useRef({ text: "", id: "" });
   const field = useRef<HTMLTextAreaElement>(null);
   const wantsReply = (useLocation().state as { reply?: boolean } | null)?.reply ?? false;
   useEffect(() => {
@@ -40,12 +37,12 @@ export default function Composer({ thread }: { thread: Thread }): ReactNode {
     return <p className="border-t border-line bg-card p-3 text-sm text-soft">{t.inbox.reply.notAllowed}</p>;
   }
   const known = messages.ids
-    .map((id) => world.messages.get(id))
+    .map((id) => resources.messages.get(id))
     .filter((message): message is Message => message !== undefined);
   const lastPosition = known[0]?.position ?? 0n;
   const newer = newerThan(known.toReversed(), view.basePosition);
   const isAwaiting = replies.ids.some((id) => {
-    const reply = world.replies.get(id);
+    const reply = resources.replies.get(id);
     return (
       reply !== undefined &&
       reply.text === view.text.trim() &&
@@ -61,7 +58,6 @@ export default function Composer({ thread }: { thread: Thread }): ReactNode {
     if (isOff || isBusy) return;
     setBusy(true);
     setProblem(undefined);
-    if (request.current.text !== text) request.current = { text, id: uuid() };
     try {
       await draft.flush();
       // The save may have found a text of another device.
@@ -71,10 +67,9 @@ export default function Composer({ thread }: { thread: Thread }): ReactNode {
         text,
         manual: true,
         clearDraft: false,
-        requestId: request.current.id,
+        requestId: draft.requestId(text),
       });
-      request.current = { text: "", id: "" };
-      if (reply !== undefined) world.replies.apply(reply);
+      if (reply !== undefined) resources.replies.apply(reply);
     } catch (thrown) {
       setProblem(await describe(thrown));
     } finally {

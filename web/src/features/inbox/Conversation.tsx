@@ -11,7 +11,7 @@ import { Link } from "react-router";
 
 import { useRecord } from "../../data/hooks";
 import { useProblem } from "../../data/problem";
-import { world } from "../../data/store";
+import { resources } from "../../data/store";
 import { currentLocale, useTexts } from "../../i18n";
 import { Button, buttonClasses, IconButton } from "../../ui/Button";
 import { classes } from "../../ui/classes";
@@ -41,7 +41,7 @@ export interface ConversationProps {
 export function Conversation(props: ConversationProps): ReactNode {
   const t = useTexts();
   const { threadId, backTo } = props;
-  const thread = useRecord(world.threads, threadId);
+  const thread = useRecord(resources.threads, threadId);
   const [error, setError] = useState<unknown>();
   const problem = useProblem(error);
   const isKnown = thread !== undefined;
@@ -49,7 +49,7 @@ export function Conversation(props: ConversationProps): ReactNode {
   useReading(threadId, thread?.unread ?? false, thread?.messageCount ?? 0);
   const heading = useRef<HTMLHeadingElement>(null);
   useEffect(() => {
-    // After navigation, screen readers begin at the conversation. Keys in the list keep the focus there.
+    // After navigation, screen readers begin at the conversation. The list retains the focus while its keys are used.
     if (document.activeElement === document.body) heading.current?.focus({ preventScroll: true });
   }, [threadId]);
   if (thread === undefined) {
@@ -149,7 +149,7 @@ function useReading(threadId: string, isUnread: boolean, messageCount: number): 
     if (isUnread && (visited.current === seen || document.hidden)) return;
     visited.current = seen;
     if (!isUnread) return;
-    world.threadCommands.give(changes.mark(threadId, false));
+    resources.threadCommands.execute(changes.mark(threadId, false));
   }, [threadId, isUnread, messageCount]);
 }
 
@@ -217,7 +217,7 @@ function Messages({ thread }: { thread: Thread }): ReactNode {
 
 function Entry({ id, login }: { id: string; login: string }): ReactNode {
   const t = useTexts().inbox;
-  const message = useRecord(world.messages, id);
+  const message = useRecord(resources.messages, id);
   if (message === undefined) return null;
   const { author, attachments, hidden, time, read } = message;
   if (author === Author.SITE) {

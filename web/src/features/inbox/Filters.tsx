@@ -1,7 +1,7 @@
 import type { ReactNode } from "react";
 import { Link, useNavigate } from "react-router";
 
-import { world } from "../../data/store";
+import { resources } from "../../data/store";
 import { useTexts } from "../../i18n";
 import { classes } from "../../ui/classes";
 import { parametersOf, views, type Filter, type View } from "./threadFilter";
@@ -70,7 +70,7 @@ export function Filters({ filter }: { filter: Filter }): ReactNode {
               <option value="">{t.allAccounts}</option>
               {ids.map((id) => (
                 <option key={id} value={id}>
-                  {world.accounts.get(id)?.displayName}
+                  {resources.accounts.get(id)?.displayName}
                 </option>
               ))}
             </select>

@@ -2,7 +2,7 @@ import { Search, X } from "lucide-react";
 import { lazy, Suspense, useEffect, useRef, useState, type ReactNode } from "react";
 import { useNavigate, useParams, useSearchParams } from "react-router";
 
-import { world } from "../../data/store";
+import { resources } from "../../data/store";
 import { useTexts } from "../../i18n";
 import { Boundary } from "../../ui/Boundary";
 import { IconButton } from "../../ui/Button";
@@ -14,7 +14,7 @@ import { Skeleton } from "../../ui/Skeleton";
 import { Conversation } from "./Conversation";
 import { Filters } from "./Filters";
 import { filterOf, isSnoozed } from "./threadFilter";
-import { changes, openThreads, tell } from "./inbox";
+import { changes, openThreads, showResult } from "./inbox";
 import { ThreadList } from "./ThreadList";
 import { usePinned, useOpenList } from "./useOpen";
 
@@ -77,12 +77,12 @@ export default function InboxPage(): ReactNode {
         ?.focus();
   };
   const archive = (id: string): void => {
-    const thread = world.threads.get(id);
+    const thread = resources.threads.get(id);
     if (thread === undefined) return;
     leave(id);
     list.pin(undefined);
-    tell(
-      world.threadCommands.give(thread.archived ? changes.unarchive(id) : changes.archive(id)),
+    showResult(
+      resources.threadCommands.execute(thread.archived ? changes.unarchive(id) : changes.archive(id)),
       thread.archived ? t.inbox.done.unarchive : t.inbox.done.archive,
     );
   };
@@ -93,15 +93,15 @@ export default function InboxPage(): ReactNode {
   const openMenu = (kind: "snooze" | "label", id: string): void =>
     setMenu({ kind, id, anchor: anchorOf(id) });
   const snooze = (id: string): void => {
-    const thread = world.threads.get(id);
+    const thread = resources.threads.get(id);
     if (thread !== undefined && isSnoozed(thread, Date.now())) {
-      tell(world.threadCommands.give(changes.snooze(id, undefined)), t.inbox.done.unsnooze);
+      showResult(resources.threadCommands.execute(changes.snooze(id, undefined)), t.inbox.done.unsnooze);
     } else openMenu("snooze", id);
   };
   const mark = (id: string): void => {
-    const isUnread = world.threads.get(id)?.unread ?? false;
-    tell(
-      world.threadCommands.give(changes.mark(id, !isUnread)),
+    const isUnread = resources.threads.get(id)?.unread ?? false;
+    showResult(
+      resources.threadCommands.execute(changes.mark(id, !isUnread)),
       isUnread ? t.inbox.done.markRead : t.inbox.done.markUnread,
     );
   };

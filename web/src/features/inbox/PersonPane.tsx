@@ -6,7 +6,7 @@ import { Link } from "react-router";
 import { useRecord } from "../../data/hooks";
 import { useProblem } from "../../data/problem";
 import { useCall } from "../../data/query";
-import { world } from "../../data/store";
+import { resources } from "../../data/store";
 import { useTexts } from "../../i18n";
 import { Button, IconButton } from "../../ui/Button";
 import { TextArea } from "../../ui/Field";
@@ -14,7 +14,7 @@ import { Money } from "../../ui/Money";
 import { Notice } from "../../ui/Notice";
 import { Skeleton } from "../../ui/Skeleton";
 import { Time } from "../../ui/Time";
-import { changes, tell } from "./inbox";
+import { changes, showResult } from "./inbox";
 
 export interface PersonPaneProps {
   threadId: string;
@@ -22,10 +22,10 @@ export interface PersonPaneProps {
   onBack: () => void;
 }
 
-/** The other member, the note about the thread, and everything that was said and offered before. */
+/** The other member, the note about the thread, and all earlier messages and offers. */
 export default function PersonPane({ threadId, link, onBack }: PersonPaneProps): ReactNode {
   const t = useTexts();
-  const thread = useRecord(world.threads, threadId);
+  const thread = useRecord(resources.threads, threadId);
   const personId = thread?.person?.id ?? "";
   const answer = useCall(InboxService.method.getPerson, { id: personId }, { enabled: personId !== "" });
   const problem = useProblem(answer.error);
@@ -106,7 +106,7 @@ function Note({ thread }: { thread: Thread }): ReactNode {
   }
   const save = (event: FormEvent): void => {
     event.preventDefault();
-    tell(world.threadCommands.give(changes.note(thread.id, text)), t.inbox.done.note);
+    showResult(resources.threadCommands.execute(changes.note(thread.id, text)), t.inbox.done.note);
   };
   return (
     <form className="flex flex-col gap-2" onSubmit={save}>

@@ -10,7 +10,7 @@ import { useEffect, useRef, useState, type ReactNode } from "react";
 
 import { useLine, useRecord } from "../../data/hooks";
 import { describe, describeReason } from "../../data/problem";
-import { world } from "../../data/store";
+import { resources } from "../../data/store";
 import { useTexts } from "../../i18n";
 import { Button } from "../../ui/Button";
 import { Notice, type Problem } from "../../ui/Notice";
@@ -52,7 +52,7 @@ function OpenReply({
   thread: Thread;
   onDismiss: () => void;
 }): ReactNode {
-  const reply = useRecord(world.replies, id);
+  const reply = useRecord(resources.replies, id);
   const [isBusy, setBusy] = useState(false);
   const [problem, setProblem] = useState<Problem>();
   if (reply === undefined) return null;
@@ -62,7 +62,7 @@ function OpenReply({
     setProblem(undefined);
     try {
       const { reply: answer } = await run();
-      if (answer !== undefined) world.replies.apply(answer);
+      if (answer !== undefined) resources.replies.apply(answer);
       return true;
     } catch (thrown) {
       setProblem(await describe(thrown));
@@ -92,20 +92,18 @@ function Text({ children }: { children: string }): ReactNode {
   return <blockquote className="rounded bg-raised p-2 whitespace-pre-wrap">{children}</blockquote>;
 }
 
-/** The states of a confirmed reply whose text may reach the site. */
-const underWay: ReadonlySet<State> = new Set([State.QUEUED, State.SENDING, State.SENT, State.UNCONFIRMED]);
-
 /** The second step: shows exactly what will be sent, and from whom to whom. */
 function ToConfirm({ reply, thread, act, isBusy }: ReplyProps): ReactNode {
   const t = useTexts();
   const { isActingOff } = useLine();
-  const account = useRecord(world.accounts, reply.accountId);
+  const account = useRecord(resources.accounts, reply.accountId);
   const heading = useRef<HTMLHeadingElement>(null);
   useEffect(() => {
     heading.current?.focus();
   }, []);
-  const send = async (): Promise<void> => {
-    const isSent = await act(async () => {
+  // The draft clears once an answer or an event shows that the reply is under way.
+  const send = (): Promise<boolean> =>
+    act(async () => {
       const { reply: current } = await inbox.getReply({ id: reply.id });
       const confirmation = current?.confirmation;
       // Another device may have confirmed or cancelled it. A confirmation is only for the text that is shown here.
@@ -114,15 +112,6 @@ function ToConfirm({ reply, thread, act, isBusy }: ReplyProps): ReactNode {
       // The key is the reply itself: two clicks and two tabs confirm once.
       return inbox.confirmReply({ id: reply.id, confirmation, dryRun: false, requestId: reply.id });
     });
-    const state = world.replies.get(reply.id)?.state;
-    // Another device may have cancelled the reply. Its text then stays in the draft.
-    if (!isSent || state === undefined || !underWay.has(state)) return;
-    const draft = draftOf(thread);
-    if (draft.view().text.trim() === reply.text) {
-      draft.type("", -1n);
-      await draft.flush();
-    }
-  };
   const edit = async (): Promise<void> => {
     if (!(await act(() => inbox.cancelReply({ id: reply.id })))) return;
     const draft = draftOf(thread);
@@ -199,7 +188,7 @@ function InDoubt({ reply, thread, act, isBusy }: ReplyProps): ReactNode {
     );
   }
   const messages = ids
-    .map((id) => world.messages.get(id))
+    .map((id) => resources.messages.get(id))
     .filter((message): message is Message => message !== undefined)
     .toReversed();
   const own = evidence(messages);

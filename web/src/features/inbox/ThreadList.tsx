@@ -5,7 +5,7 @@ import { Link } from "react-router";
 import { useRecord } from "../../data/hooks";
 import type { LiveList, ListView } from "../../data/list";
 import { useProblem } from "../../data/problem";
-import { world } from "../../data/store";
+import { resources } from "../../data/store";
 import { useTexts } from "../../i18n";
 import { Button, buttonClasses } from "../../ui/Button";
 import { classes } from "../../ui/classes";
@@ -100,8 +100,8 @@ export function ThreadList({ ref, list, view, filter, openId, link }: ThreadList
 
 function Row({ id, isOpen, to }: { id: string; isOpen: boolean; to: string }): ReactNode {
   const t = useTexts().inbox;
-  const thread = useRecord(world.threads, id);
-  const account = useRecord(world.accounts, thread?.accountId ?? "");
+  const thread = useRecord(resources.threads, id);
+  const account = useRecord(resources.accounts, thread?.accountId ?? "");
   if (thread === undefined) return null;
   const { person, item, lastMessageTime, snoozeTime, unread, hasOffer, draft, note, labels } = thread;
   return (

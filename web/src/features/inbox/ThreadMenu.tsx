@@ -1,14 +1,14 @@
 import { useState, type FormEvent, type ReactNode } from "react";
 
 import { useRecord } from "../../data/hooks";
-import { world } from "../../data/store";
+import { resources } from "../../data/store";
 import { currentLocale, useTexts } from "../../i18n";
 import { Button } from "../../ui/Button";
 import Dialog from "../../ui/Dialog";
 import { Field } from "../../ui/Field";
 import Menu from "../../ui/Menu";
 import { localInput, shortTime, zoneName } from "../../ui/dates";
-import { changes, tell } from "./inbox";
+import { changes, showResult } from "./inbox";
 import { snoozeTimes } from "./snoozeTimes";
 import { useCounts } from "./useOpen";
 
@@ -34,7 +34,7 @@ function Snooze({ id, anchor, onClose, onLeave }: ThreadMenuProps): ReactNode {
   const snooze = (until: Date): void => {
     onClose();
     onLeave(id);
-    tell(world.threadCommands.give(changes.snooze(id, until)), t.inbox.done.snooze);
+    showResult(resources.threadCommands.execute(changes.snooze(id, until)), t.inbox.done.snooze);
   };
   if (isCustom) {
     const submit = (event: FormEvent): void => {
@@ -80,13 +80,13 @@ function Snooze({ id, anchor, onClose, onLeave }: ThreadMenuProps): ReactNode {
 
 function Labels({ id, onClose }: ThreadMenuProps): ReactNode {
   const t = useTexts();
-  const thread = useRecord(world.threads, id);
+  const thread = useRecord(resources.threads, id);
   const counts = useCounts();
   const [name, setName] = useState("");
   const used = thread?.labels ?? [];
   const all = [...new Set([...(counts?.labels.map(({ label }) => label) ?? []), ...used])].sort();
   const change = (add: string[], remove: string[]): void =>
-    tell(world.threadCommands.give(changes.label(id, add, remove)), t.inbox.done.label);
+    showResult(resources.threadCommands.execute(changes.label(id, add, remove)), t.inbox.done.label);
   const add = (event: FormEvent): void => {
     event.preventDefault();
     const label = name.trim();

@@ -34,7 +34,7 @@ type ThreadChange = Change<Thread>;
 const only = ({ thread }: { thread?: Thread | undefined }): Thread[] =>
   thread === undefined ? [] : [thread];
 
-/** The commands about threads. Each knows the one that takes it back. */
+/** The commands about threads. Each has its inverse. */
 export function threadChanges(inbox: InboxCalls, now: () => number = Date.now) {
   const archive = (id: string): ThreadChange => ({
     ids: [id],

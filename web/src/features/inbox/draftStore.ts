@@ -1,8 +1,9 @@
-import type { Thread } from "@vintedbot/sdk";
+import { Reply_State as State, type Thread } from "@vintedbot/sdk";
 
-import { world } from "../../data/store";
+import { live, resources } from "../../data/store";
 import { Draft } from "./drafts";
 import { inbox } from "./inbox";
+import { isAfterDraft } from "./replyState";
 
 /** The drafts of the threads that were opened since the page was loaded. */
 const drafts = new Map<string, Draft>();
@@ -19,18 +20,42 @@ export function draftOf(thread: Thread): Draft {
         (await inbox.saveDraft({ threadId: id, text, expectedVersion })).draft,
       read: async () => {
         const { thread: current } = await inbox.getThread({ id });
-        if (current !== undefined) world.threads.apply(current);
+        if (current !== undefined) resources.threads.apply(current);
         return current?.draft;
       },
       storage: localStorage,
     },
     thread.draft,
   );
-  world.threads.subscribe((ids) => {
-    if (ids.has(id)) draft.receive(world.threads.stored(id)?.draft);
+  resources.threads.subscribe((ids) => {
+    if (ids.has(id)) draft.receive(resources.threads.stored(id)?.draft);
   });
+  const receiveReplies = (ids: Iterable<string>): void => {
+    for (const replyId of ids) {
+      const reply = resources.replies.stored(replyId);
+      if (reply?.threadId === id) draft.receiveReply(reply);
+    }
+  };
+  resources.replies.subscribe(receiveReplies);
+  receiveReplies(resources.replies.ids());
   drafts.set(id, draft);
+  const checkSent = (): void => {
+    if (draft.view().text !== "") readSent(id).catch(() => undefined);
+  };
+  live.onGap(checkSent);
+  checkSent();
   return draft;
+}
+
+/**
+ * Reads whether the draft was sent while this page was closed or missed events. The list of open replies does not
+ * contain that reply any more.
+ */
+async function readSent(threadId: string): Promise<void> {
+  const { replies } = await inbox.listReplies({ threadId, states: [State.SENT], pageSize: 1 });
+  const last = replies[0];
+  if (last !== undefined && isAfterDraft(last, resources.threads.stored(threadId)?.draft))
+    resources.replies.apply(last);
 }
 
 // What was typed in the last moment is on this device already. This also brings it to the server.

@@ -1,4 +1,6 @@
-import { Code, ErrorReason, callError, isReason, type Thread } from "@vintedbot/sdk";
+import { Code, ErrorReason, callError, isReason, uuid, type Reply, type Thread } from "@vintedbot/sdk";
+
+import { isUnderWay } from "./replyState";
 
 /** What a composer shows. The object is replaced at each change. */
 export interface DraftView {
@@ -11,8 +13,8 @@ export interface DraftView {
   basePosition: bigint;
 }
 
-/** What a device keeps of a text that the server does not have. */
-interface Kept {
+/** The entry in the storage of this device for a text that the server does not have. */
+interface StoredText {
   text: string;
   version: string;
   basePosition: string;
@@ -35,8 +37,9 @@ export interface DraftOptions {
 }
 
 /**
- * The draft of one thread. Each change is kept on this device at once and saved on the server a moment later, so that it
- * survives a reload, a restart of the server and a lost line. It never overwrites a text that the person has not seen.
+ * The draft of one thread. Each change is stored on this device at once and saved on the server a moment later, so that
+ * it survives a reload, a restart of the server and a lost line. It never overwrites a text that the person has not
+ * seen.
  */
 export class Draft {
   #view: DraftView;
@@ -50,6 +53,12 @@ export class Draft {
   #entry: string | null = null;
   /** The draft of an event that arrived during a save. */
   #missed: Thread["draft"];
+  /** Texts whose save was not answered. The server may have stored one of them. */
+  readonly #unanswered = new Set<string>();
+  /** The idempotency key of the reply that this text was last sent as. */
+  #request = { text: "", id: "" };
+  /** The replies under way that this draft has compared with its text. */
+  readonly #underWay = new Set<string>();
   readonly #listeners = new Set<() => void>();
 
   constructor(
@@ -75,7 +84,7 @@ export class Draft {
     const basePosition = isFirst ? lastPosition : this.#view.basePosition;
     const status = this.#view.status === "conflict" ? "conflict" : "local";
     this.#show({ ...this.#view, text, status, basePosition });
-    this.#keep();
+    this.#store();
     this.#schedule(this.options.saveAfterMs ?? 800);
   }
 
@@ -86,25 +95,46 @@ export class Draft {
       this.#missed = remote;
       return;
     }
-    if (this.#view.text === this.#savedText || this.#view.text === remote.text)
-      this.#adopt(remote.text, remote.version);
-    else this.#conflict(remote.text, remote.version);
+    if (this.#view.text === this.#savedText) this.#adopt(remote.text, remote.version);
+    else this.#compare(remote.text, remote.version);
+  }
+
+  /**
+   * Takes a reply of this thread. Clears the draft when a reply with its text gets under way, so that the text is not
+   * sent twice. Later states of the same reply do not count: the person may have typed the same text again.
+   */
+  receiveReply(reply: Pick<Reply, "id" | "state" | "text">): void {
+    const { id, state, text } = reply;
+    if (text === this.#request.text) this.#request = { text: "", id: "" };
+    if (!isUnderWay(state)) {
+      this.#underWay.delete(id);
+      return;
+    }
+    if (this.#underWay.has(id)) return;
+    this.#underWay.add(id);
+    if (text === "" || this.#view.text.trim() !== text) return;
+    this.type("", -1n);
+    void this.flush();
+  }
+
+  /**
+   * Returns the idempotency key for a reply with this text. The key stays the same until the text changes or the reply
+   * is known, so that a second attempt after a lost answer makes no second reply.
+   */
+  requestId(text: string): string {
+    if (this.#request.text !== text) this.#request = { text, id: uuid() };
+    return this.#request.id;
   }
 
   /** Ends a conflict with this text or with the other one. */
   resolve(isMine: boolean): void {
-    const { theirs = "", status, text } = this.#view;
+    const { theirs = "", status } = this.#view;
     if (status !== "conflict") return;
     if (!isMine) {
       this.#adopt(theirs, this.#theirVersion);
       return;
     }
-    this.#version = this.#theirVersion;
-    this.#savedText = theirs;
-    const { theirs: _, ...view } = this.#view;
-    this.#show({ ...view, text, status: "local" });
-    this.#keep();
-    this.#schedule(0);
+    this.#rebase(theirs, this.#theirVersion);
   }
 
   /** Saves at once what is not saved. */
@@ -126,17 +156,17 @@ export class Draft {
   }
 
   #recall(): void {
-    let kept: Kept | undefined;
+    let stored: StoredText | undefined;
     try {
       this.#entry = this.options.storage.getItem(this.#key);
-      kept = JSON.parse(this.#entry ?? "null") as Kept | undefined;
-      if (!kept) return;
-      const version = BigInt(kept.version);
-      if (kept.text === this.#savedText) {
+      stored = JSON.parse(this.#entry ?? "null") as StoredText | undefined;
+      if (!stored) return;
+      const version = BigInt(stored.version);
+      if (stored.text === this.#savedText) {
         this.options.storage.removeItem(this.#key);
         return;
       }
-      this.#view = { text: kept.text, status: "local", basePosition: BigInt(kept.basePosition) };
+      this.#view = { text: stored.text, status: "local", basePosition: BigInt(stored.basePosition) };
       if (version < this.#version) {
         const [theirs, theirVersion] = [this.#savedText, this.#version];
         this.#version = version;
@@ -147,15 +177,19 @@ export class Draft {
     }
   }
 
-  #keep(): void {
+  #store(): void {
     const { text, basePosition } = this.#view;
     const { storage } = this.options;
     try {
       if (text === this.#savedText && this.#view.status !== "conflict") {
         if (storage.getItem(this.#key) === this.#entry) storage.removeItem(this.#key);
       } else {
-        const kept: Kept = { text, version: String(this.#version), basePosition: String(basePosition) };
-        this.#entry = JSON.stringify(kept);
+        const stored: StoredText = {
+          text,
+          version: String(this.#version),
+          basePosition: String(basePosition),
+        };
+        this.#entry = JSON.stringify(stored);
         storage.setItem(this.#key, this.#entry);
       }
     } catch {
@@ -173,7 +207,7 @@ export class Draft {
     if (status === "conflict" || status === "saving") return;
     if (text === this.#savedText) {
       this.#show({ ...this.#view, status: "saved" });
-      this.#keep();
+      this.#store();
       return;
     }
     this.#show({ ...this.#view, status: "saving" });
@@ -186,10 +220,11 @@ export class Draft {
       const draft = await this.options.save(text, this.#version);
       this.#version = draft?.version ?? this.#version + 1n;
       this.#savedText = text;
+      this.#unanswered.clear();
       this.#saving = undefined;
       const isCurrent = this.#view.text === text;
       this.#show({ ...this.#view, status: isCurrent ? "saved" : "local" });
-      this.#keep();
+      this.#store();
       if (!isCurrent) this.#schedule(this.options.saveAfterMs ?? 800);
       const missed = this.#missed;
       this.#missed = undefined;
@@ -198,7 +233,10 @@ export class Draft {
       this.#saving = undefined;
       this.#show({ ...this.#view, status: "local" });
       if (isReason(thrown, ErrorReason.DRAFT_CONFLICT)) await this.#readTheirs();
-      else if (isTemporary(thrown)) this.#schedule(this.options.retryAfterMs ?? 5_000);
+      else if (isTemporary(thrown)) {
+        this.#unanswered.add(text);
+        this.#schedule(this.options.retryAfterMs ?? 5_000);
+      }
     }
   }
 
@@ -206,26 +244,45 @@ export class Draft {
     try {
       const theirs = await this.options.read();
       if (theirs === undefined) return;
-      if (theirs.text === this.#view.text) this.#adopt(theirs.text, theirs.version);
-      else this.#conflict(theirs.text, theirs.version);
+      this.#compare(theirs.text, theirs.version);
     } catch {
       this.#schedule(this.options.retryAfterMs ?? 5_000);
     }
+  }
+
+  /** Compares the server's text with a text that is not saved. */
+  #compare(text: string, version: bigint): void {
+    if (text === this.#view.text) this.#adopt(text, version);
+    // An earlier text of this page, whose save was stored although its answer was lost.
+    else if (this.#unanswered.has(text)) this.#rebase(text, version);
+    else this.#conflict(text, version);
+  }
+
+  /** Saves the text of this page as the successor of the server's text. */
+  #rebase(savedText: string, version: bigint): void {
+    this.#version = version;
+    this.#savedText = savedText;
+    this.#unanswered.clear();
+    const { theirs: _, ...view } = this.#view;
+    this.#show({ ...view, status: "local" });
+    this.#store();
+    this.#schedule(0);
   }
 
   #adopt(text: string, version: bigint): void {
     clearTimeout(this.#timer);
     this.#version = version;
     this.#savedText = text;
+    this.#unanswered.clear();
     this.#show({ text, status: "saved", basePosition: -1n });
-    this.#keep();
+    this.#store();
   }
 
   #conflict(theirs: string, version: bigint): void {
     clearTimeout(this.#timer);
     this.#theirVersion = version;
     this.#show({ ...this.#view, status: "conflict", theirs });
-    this.#keep();
+    this.#store();
   }
 
   #show(view: DraftView): void {

@@ -8,12 +8,12 @@ import {
   type Thread,
 } from "@vintedbot/sdk";
 
-import type { Given } from "../../data/command";
+import type { Execution } from "../../data/command";
 import { connection } from "../../data/connection";
 import { Fresh } from "../../data/fresh";
 import type { LiveList } from "../../data/list";
 import { describe } from "../../data/problem";
-import { openList, world } from "../../data/store";
+import { openList, resources } from "../../data/store";
 import { texts } from "../../i18n";
 import { toast } from "../../ui/toasts";
 import { threadChanges } from "./changes";
@@ -28,7 +28,7 @@ export const changes = threadChanges(inbox);
 const pageSize = 50;
 
 export function openThreads(filter: Filter): LiveList<Thread> {
-  return openList(`threads ${parametersOf(filter).toString()}`, world.threads, {
+  return openList(`threads ${parametersOf(filter).toString()}`, resources.threads, {
     matches: (thread) => matches(filter, thread, Date.now()),
     compare: byNewest,
     load: async (pageToken) => {
@@ -44,7 +44,7 @@ export function openThreads(filter: Filter): LiveList<Thread> {
 
 /** The messages of a thread, newest first. The page shows them in reverse. */
 export function openMessages(threadId: string): LiveList<Message> {
-  return openList(`messages ${threadId}`, world.messages, {
+  return openList(`messages ${threadId}`, resources.messages, {
     matches: (message) => message.threadId === threadId,
     compare: (a, b) => (a.position === b.position ? 0 : a.position < b.position ? 1 : -1),
     load: async (pageToken) => {
@@ -56,7 +56,7 @@ export function openMessages(threadId: string): LiveList<Message> {
 
 /** The replies of a thread that have not ended well. */
 export function openReplies(threadId: string): LiveList<Reply> {
-  return openList(`replies ${threadId}`, world.replies, {
+  return openList(`replies ${threadId}`, resources.replies, {
     matches: (reply) => reply.threadId === threadId && isOpen(reply, Date.now()),
     compare: byOldest,
     load: async (pageToken) => {
@@ -68,7 +68,7 @@ export function openReplies(threadId: string): LiveList<Reply> {
 }
 
 export function openAccounts(): LiveList<Account> {
-  return openList("accounts", world.accounts, {
+  return openList("accounts", resources.accounts, {
     matches: () => true,
     compare: (a, b) => a.displayName.localeCompare(b.displayName) || (a.id < b.id ? -1 : 1),
     load: async (pageToken) => {
@@ -86,12 +86,12 @@ export const counts = new Fresh(
 /** Reads a thread that no list has loaded. */
 export async function readThread(id: string): Promise<void> {
   const { thread } = await inbox.getThread({ id });
-  if (thread !== undefined) world.threads.apply(thread);
+  if (thread !== undefined) resources.threads.apply(thread);
 }
 
-/** Shows what was done, with the way back. What the server refuses comes back and says why. */
-export function tell(given: Given, text: string): void {
-  const { done, undo } = given;
+/** Shows the result of a command, with its undo. A refusal is shown with its reason. */
+export function showResult(execution: Execution, text: string): void {
+  const { done, undo } = execution;
   toast({
     text,
     ...(undo === undefined

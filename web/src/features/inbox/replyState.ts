@@ -1,4 +1,10 @@
-import { Reply_State as State, type Message, Message_Author as Author, type Reply } from "@vintedbot/sdk";
+import {
+  Message_Author as Author,
+  Reply_State as State,
+  type Message,
+  type Reply,
+  type Thread,
+} from "@vintedbot/sdk";
 
 /** The replies that a person still has to know about. */
 export const openStates = [
@@ -9,6 +15,21 @@ export const openStates = [
   State.FAILED,
   State.BLOCKED,
 ] as const;
+
+/** Whether the text of a reply may reach the site, or has reached it. */
+export function isUnderWay(state: State): boolean {
+  return (
+    state === State.QUEUED || state === State.SENDING || state === State.SENT || state === State.UNCONFIRMED
+  );
+}
+
+/** Whether a reply was made after the draft was last saved, and so can be the reply that the draft became. */
+export function isAfterDraft({ createTime }: Reply, draft: Thread["draft"]): boolean {
+  const saved = draft?.updateTime;
+  if (createTime === undefined || saved === undefined) return false;
+  if (createTime.seconds !== saved.seconds) return createTime.seconds > saved.seconds;
+  return createTime.nanos >= saved.nanos;
+}
 
 /** How long a reply that failed is shown. An older one is history. */
 const failedMs = 24 * 3_600_000;

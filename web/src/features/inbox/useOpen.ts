@@ -10,7 +10,7 @@ export function useOpenList<T extends Versioned>(
   open: () => LiveList<T>,
   name: string,
 ): [LiveList<T>, ListView] {
-  // oxlint-disable-next-line react/exhaustive-deps -- the name says which list it is
+  // oxlint-disable-next-line react/exhaustive-deps -- the name identifies the list
   const list = useMemo(open, [name]);
   return [list, useList(list)];
 }
@@ -19,7 +19,7 @@ export function useCounts(): ReturnType<typeof counts.value> {
   return useSyncExternalStore(counts.subscribe, counts.value);
 }
 
-/** Keeps the row of the open thread, also if the filter would exclude it. */
+/** Pins the row of the open thread, also if the filter excludes it. */
 export function usePinned<T extends Versioned>(list: LiveList<T>, id: string | undefined): void {
   // Before the thread is marked as read.
   useLayoutEffect(() => {

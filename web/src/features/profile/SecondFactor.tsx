@@ -78,7 +78,14 @@ export function SecondFactor({ isEnabled }: { isEnabled: boolean }): ReactNode {
       onChange={(event) => setCode(event.target.value)}
     />
   );
-  const cancel = <Button onClick={() => show({ name: "idle" })}>{t.app.cancel}</Button>;
+  const actions = (label: string, kind: "primary" | "danger" = "primary"): ReactNode => (
+    <div className="flex gap-2">
+      <Button kind={kind} type="submit">
+        {label}
+      </Button>
+      <Button onClick={() => show({ name: "idle" })}>{t.app.cancel}</Button>
+    </div>
+  );
 
   return (
     <Section title={t.profile.factor} hint={isEnabled ? t.profile.factorOn : t.profile.factorOff}>
@@ -92,12 +99,7 @@ export function SecondFactor({ isEnabled }: { isEnabled: boolean }): ReactNode {
         <form className="flex flex-col gap-3" onSubmit={(event) => void attempt(event, enroll)}>
           <p className="text-sm">{t.profile.enrollPassword}</p>
           {passwordField}
-          <div className="flex gap-2">
-            <Button kind="primary" type="submit">
-              {t.signIn.continue}
-            </Button>
-            {cancel}
-          </div>
+          {actions(t.signIn.continue)}
         </form>
       )}
       {step.name === "code" && (
@@ -116,12 +118,7 @@ export function SecondFactor({ isEnabled }: { isEnabled: boolean }): ReactNode {
           </a>
           <p className="text-sm">{t.profile.enrollCode}</p>
           {codeField}
-          <div className="flex gap-2">
-            <Button kind="primary" type="submit">
-              {t.profile.confirm}
-            </Button>
-            {cancel}
-          </div>
+          {actions(t.profile.confirm)}
         </form>
       )}
       {step.name === "codes" && (
@@ -148,12 +145,7 @@ export function SecondFactor({ isEnabled }: { isEnabled: boolean }): ReactNode {
           <p className="text-sm">{t.profile.disableHint}</p>
           {passwordField}
           {codeField}
-          <div className="flex gap-2">
-            <Button kind="danger" type="submit">
-              {t.profile.disable}
-            </Button>
-            {cancel}
-          </div>
+          {actions(t.profile.disable, "danger")}
         </form>
       )}
     </Section>

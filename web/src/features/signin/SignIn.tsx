@@ -46,6 +46,24 @@ export default function SignIn({ hasEnded }: { hasEnded: boolean }): ReactNode {
     }
   };
 
+  const credential = (
+    name: "email" | "password",
+    autoComplete: string,
+    value: string,
+    onType: (value: string) => void,
+  ): ReactNode => (
+    <Field
+      label={t.signIn[name]}
+      type={name}
+      name={name}
+      autoComplete={autoComplete}
+      required
+      value={value}
+      error={problem?.fields?.[name]}
+      onChange={(event) => onType(event.target.value)}
+    />
+  );
+
   return (
     <main className="grid min-h-full place-items-center p-4">
       <form
@@ -57,26 +75,8 @@ export default function SignIn({ hasEnded }: { hasEnded: boolean }): ReactNode {
         {problem !== undefined && <Notice problem={problem} />}
         {step === "password" ? (
           <>
-            <Field
-              label={t.signIn.email}
-              type="email"
-              name="email"
-              autoComplete="username"
-              required
-              value={email}
-              error={problem?.fields?.["email"]}
-              onChange={(event) => setEmail(event.target.value)}
-            />
-            <Field
-              label={t.signIn.password}
-              type="password"
-              name="password"
-              autoComplete="current-password"
-              required
-              value={password}
-              error={problem?.fields?.["password"]}
-              onChange={(event) => setPassword(event.target.value)}
-            />
+            {credential("email", "username", email, setEmail)}
+            {credential("password", "current-password", password, setPassword)}
           </>
         ) : (
           <Field

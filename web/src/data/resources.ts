@@ -1,5 +1,6 @@
 import {
   ResourceType,
+  uuid,
   type Account,
   type Event,
   type Message,
@@ -11,10 +12,9 @@ import {
 
 import { Commands } from "./command";
 import { Records } from "./records";
-import { uuid } from "./uuid";
 
 /** All resources that the console knows, with the commands that change them. */
-export class World {
+export class Resources {
   readonly accounts = new Records<Account>();
   readonly threads = new Records<Thread>();
   readonly messages = new Records<Message>();
@@ -64,7 +64,7 @@ export class World {
   }
 
   #remove({ resource, resourceType, resourceId, sequence }: Event): void {
-    // A resource without content is one that the caller may not read. Only a deletion has no resource at all.
+    // The caller may not read a resource without content. Only a deletion has no resource at all.
     if (resource !== undefined) return;
     this.#recordsOf(resourceType)?.remove(resourceId, sequence);
   }
