@@ -1,5 +1,5 @@
 //! Generates the pages of `docs/api` from the proto files and compares them with the committed ones. With `UPDATE=1` in
-//! the environment, it writes them instead. Also checks the links of these pages and of `docs/rest.md`.
+//! the environment, as in `make generate`, it writes them instead. Also checks their links and those of `docs/rest.md`.
 
 mod contract;
 mod pages;
@@ -15,7 +15,7 @@ use pages::{Reference, markdown};
 /// The folder of the reference, in the repository.
 const FOLDER: &str = "docs/api";
 const REST: &str = "docs/rest.md";
-const HINT: &str = "run `UPDATE=1 cargo test -p vintedbot-proto --test reference`";
+const HINT: &str = "run `make generate`";
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")

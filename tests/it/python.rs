@@ -13,24 +13,10 @@ use vintedbot_sdk::Client;
 use vintedbot_sdk::v1::{CreateAccountRequest, ListThreadsRequest, Thread};
 
 use crate::postgres::ports::Port;
-use crate::rig::{Home, Instance, PATIENCE, root, search_path};
+use crate::rig::{Home, Instance, PATIENCE, root, run_blocks, search_path, text};
 
 /// More threads than the server returns in one page.
 const THREADS: usize = 52;
-
-fn text(name: &str) -> String {
-    fs::read_to_string(root().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
-}
-
-/// Returns the blocks of the page that are run: one generates the code, the other runs the example.
-fn commands() -> [String; 2] {
-    let page = text("docs/python.md");
-    let blocks = page.split("```sh run\n").skip(1);
-    let blocks: Vec<_> = blocks
-        .map(|rest| rest.split("```").next().unwrap_or_default().to_owned())
-        .collect();
-    blocks.try_into().expect("two blocks")
-}
 
 /// Returns a shell that runs a block of the page. The home stands for the root of the repository.
 fn shell(home: &Home, block: &str) -> Command {
@@ -115,7 +101,9 @@ async fn python_example_lists_threads_and_resumes_after_restart() {
     for folder in ["proto", "examples"] {
         symlink(root().join(folder), home.path().join(folder)).expect("is linked");
     }
-    let [generate, run] = commands();
+    // The first block generates the code, the second runs the example.
+    let blocks: [String; 2] = run_blocks("docs/python.md").try_into().expect("two blocks");
+    let [generate, run] = blocks;
     let generated = ended(shell(&home, &generate)).await;
     assert!(
         generated.status.success(),

@@ -10,7 +10,7 @@ use std::process::Output;
 
 use tokio::process::Command;
 
-use crate::rig::{Home, root, search_path};
+use crate::rig::{Home, root, run_blocks, search_path, text};
 
 /// The pages whose blocks form the script, in order. A block uses variables that earlier blocks define.
 const SCRIPT_PAGES: [&str; 4] = [
@@ -19,23 +19,8 @@ const SCRIPT_PAGES: [&str; 4] = [
     "docs/grpcurl.md",
     "docs/people.md",
 ];
-/// The first line of a block that is run.
-const RUN: &str = "```sh run\n";
 const EXAMPLE: (&str, &str) = ("```rust\n", "```");
 const CHALLENGES: (&str, &str) = ("<!-- challenges -->\n", "<!-- /challenges -->");
-
-fn page(name: &str) -> String {
-    fs::read_to_string(root().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
-}
-
-/// The contents of the blocks that are run, in order.
-fn run_blocks() -> Vec<String> {
-    let pages = SCRIPT_PAGES.map(page);
-    let after = pages.iter().flat_map(|text| text.split(RUN).skip(1));
-    after
-        .map(|rest| rest.split("```").next().unwrap_or_default().to_owned())
-        .collect()
-}
 
 /// Returns the names of all methods of the contract, such as `AuthService/GetMe`.
 fn methods() -> Vec<String> {
@@ -61,7 +46,7 @@ fn assert_page(name: &str, expected: &str) {
     if std::env::var_os("UPDATE").is_some_and(|value| value == "1") {
         fs::write(root().join(name), expected).expect("written");
     }
-    assert!(page(name) == expected, "{name}: run this test once with UPDATE=1");
+    assert!(text(name) == expected, "{name}: run this test once with UPDATE=1");
 }
 
 fn printed(output: &Output) -> String {
@@ -70,7 +55,7 @@ fn printed(output: &Output) -> String {
 
 #[tokio::test]
 async fn documented_commands_publish_and_call_every_method() {
-    let blocks = run_blocks();
+    let blocks: Vec<_> = SCRIPT_PAGES.into_iter().flat_map(run_blocks).collect();
     assert!(blocks.len() > 10, "{} blocks", blocks.len());
     let script = format!("set -eu\n{}", blocks.join("\n"));
     let called: HashSet<&str> = script
@@ -140,17 +125,17 @@ async fn documented_commands_publish_and_call_every_method() {
 
 #[test]
 fn rust_sdk_page_shows_the_example_that_is_built() {
-    let example = page("examples/first_listing.rs");
+    let example = text("examples/first_listing.rs");
     let (_, code) = example.split_once("\n\n").expect("a module doc");
     let name = "docs/rust-sdk.md";
-    assert_page(name, &replaced(&page(name), EXAMPLE, code));
+    assert_page(name, &replaced(&text(name), EXAMPLE, code));
 }
 
 #[test]
 fn safety_page_lists_what_follows_each_challenge() {
     let table = vintedbot_marketplace::challenge::Kind::table();
     let name = "docs/safety.md";
-    assert_page(name, &replaced(&page(name), CHALLENGES, &table));
+    assert_page(name, &replaced(&text(name), CHALLENGES, &table));
 }
 
 /// The text with the part between the first opening and its closing replaced.

@@ -187,6 +187,20 @@ pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
+/// Returns the text of a file of the repository.
+pub fn text(name: &str) -> String {
+    fs::read_to_string(root().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+/// Returns the contents of a page's code blocks that begin with ```` ```sh run ````, in order. Tests run them.
+pub fn run_blocks(page: &str) -> Vec<String> {
+    let page = text(page);
+    let blocks = page.split("```sh run\n").skip(1);
+    blocks
+        .map(|rest| rest.split("```").next().unwrap_or_default().to_owned())
+        .collect()
+}
+
 /// Returns the search path, with the tools that `make test` installs in front.
 pub fn search_path() -> String {
     let tools = [

@@ -59,8 +59,8 @@ pub struct NewInvitation {
 #[derive(Clone, Debug)]
 pub struct CreatedInvitation {
     pub invitation: Invitation,
-    /// Absent in the answer to a repeated call, and if the server sends mail: the token then proves that its holder reads
-    /// the mailbox.
+    /// Absent in the response to a repeated call, and if the server sends mail. The mailed token proves that its holder
+    /// reads the mailbox.
     pub token: Option<Zeroizing<String>>,
 }
 

@@ -27,9 +27,9 @@ impl LinkHolder {
         self.at_most(context.clock.now() + context.settings.signed_url_ms)
     }
 
-    /// Returns the expiry of a link to a file that is created now, which is valid for one to two lifetimes. All links
-    /// within a lifetime have the same expiry and so are equal: browsers cache the file, and equal responses compare
-    /// equal.
+    /// Returns the expiry of a link to a file that is created now, after one to two lifetimes. Time is divided into
+    /// periods of one lifetime, and all links of a period have the same expiry. They are therefore equal, so that
+    /// browsers cache the file and unchanged responses compare equal.
     pub fn file_expire_time(&self, context: &Context) -> Millis {
         let lifetime = context.settings.signed_url_ms.max(1);
         self.at_most((context.clock.now() / lifetime + 2) * lifetime)
@@ -92,7 +92,7 @@ pub(crate) async fn lock_live(tx: &Tx, caller: &Caller) -> Result<()> {
             .one(tx)
             .await?
             .filter(|user| user.role == person.role);
-        let is_live = user.is_some() && is_live(tx, &caller.credential_id, now).await?;
+        let is_live = user.is_some() && is_person_live(tx, &caller.credential_id, now).await?;
         return if is_live {
             Ok(())
         } else {

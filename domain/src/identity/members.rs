@@ -133,7 +133,7 @@ async fn remove(tx: &Tx, row: Model) -> Result<()> {
 
 /// Removes the content of the person's events, which contain the address and devices, from the log.
 async fn erase_events(tx: &Tx, row: &Model) -> Result<()> {
-    // The events of a session outlive its row. Their content contains the person's id.
+    // The events of a session outlive its row, so they are found by the person's id in their content.
     let sql = "UPDATE events SET payload = 'null' WHERE workspace_id = $1 AND resource_type IN ('USER', 'USER_SESSION') \
                AND payload LIKE $2";
     let values = [

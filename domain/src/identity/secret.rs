@@ -60,7 +60,7 @@ impl Secret {
     }
 }
 
-/// Returns a random token that works once, such as one in a mail.
+/// Returns a new random token for a single use, such as a mailed token.
 pub(super) fn random_token(ids: &dyn Ids, prefix: &str) -> Zeroizing<String> {
     let random = Zeroizing::new(ids.secret());
     Zeroizing::new(format!("{prefix}{}", URL_SAFE_NO_PAD.encode(*random)))

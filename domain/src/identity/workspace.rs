@@ -179,7 +179,7 @@ fn in_use(message: &str) -> Error {
 }
 
 async fn delete_rows(tx: &Tx, workspace_id: &str) -> Result<()> {
-    // Rows that refer to the workspace can be added only before this lock or after the commit, where that fails.
+    // A concurrent transaction that adds a row of the workspace waits for this lock, and fails after the commit.
     let workspace = workspaces::Entity::find_by_id(workspace_id);
     tx.locked(workspace).one(tx).await?;
     refuse_open_work(tx, workspace_id).await?;

@@ -18,7 +18,7 @@ use super::pipeline;
 use crate::clock::Millis;
 use crate::private;
 
-/// The attempts to write a file whose folder disappears at the same time.
+/// The maximum number of attempts to write a file whose folder is removed concurrently.
 const PUT_ATTEMPTS: u32 = 10;
 
 /// Why a file could not be stored or read.
@@ -148,18 +148,15 @@ impl PhotoFiles {
         let path = path(key)?;
         let mut attempt = 1;
         loop {
-            let error = match self.store.put(&path, bytes.clone().into()).await {
+            match self.store.put(&path, bytes.clone().into()).await {
                 Ok(_) => return Ok(()),
-                Err(error) => error,
-            };
-            match error {
                 // The file need not exist yet, so the bucket is missing.
-                object_store::Error::NotFound { .. } if self.is_remote => {
+                Err(error @ object_store::Error::NotFound { .. }) if self.is_remote => {
                     return Err(Error::Unreachable(error));
                 }
                 // A concurrent deletion removed the folder, which was empty, before the file was in it.
-                error if attempt < PUT_ATTEMPTS && is_missing(&error) => attempt += 1,
-                error => return Err(failed(self.is_remote, error)),
+                Err(error) if !self.is_remote && attempt < PUT_ATTEMPTS && is_missing(&error) => attempt += 1,
+                Err(error) => return Err(failed(self.is_remote, error)),
             }
         }
     }

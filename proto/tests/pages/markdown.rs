@@ -1,6 +1,6 @@
 //! Converts comments to Markdown, and reads the links and headings of Markdown pages.
 
-/// Returns the link for a name in a comment, if there is one.
+/// Looks up the link for a name in a comment.
 pub type Target<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// Converts a comment to paragraphs and lists.
@@ -83,7 +83,7 @@ fn blocks(comment: &str) -> Vec<String> {
     blocks
 }
 
-/// Escapes text, and links the names in it. Code, between backticks, stays as it is.
+/// Escapes text, and links the names in it. Code between backticks is not escaped.
 fn inline(text: &str, target: Target<'_>) -> String {
     assert!(
         text.matches('`').count().is_multiple_of(2),
@@ -121,7 +121,7 @@ fn link(text: &str, target: Option<String>) -> String {
     }
 }
 
-/// Escapes what Markdown and its dialect on GitHub interpret within a paragraph.
+/// Escapes the characters that the Markdown of GitHub interprets within a paragraph.
 fn escape(text: &str) -> String {
     let chars: Vec<char> = text.chars().collect();
     let is_word = |index: Option<usize>| {

@@ -56,7 +56,7 @@ impl Reference {
         services.collect()
     }
 
-    /// Returns the link to what a comment names: a service, a method, a type, a field of a type, or a page.
+    /// Returns the link for a name in a comment: that of a service, a method, a type, a field of a type, or a page.
     pub fn target(&self, name: &str) -> Option<String> {
         if let Some(page) = name.strip_prefix("docs/") {
             return Some(format!("../{page}"));

@@ -236,8 +236,8 @@ impl Auth {
         Ok(())
     }
 
-    /// Invites a person and mails the invitation. The response contains the token only if the server sends no mail, and
-    /// only the first response: the token is empty if that was lost and the call was repeated.
+    /// Invites a person and mails the invitation. The response contains the token only if the server sends no mail. The
+    /// token is empty if the first response was lost and the call was repeated.
     pub async fn create_invitation(
         &self,
         request: CreateInvitationRequest,

@@ -18,9 +18,10 @@ use crate::{Error, Result};
 /// The messages of the event log, as a stream; see [`Events::watch`](crate::Events::watch).
 ///
 /// If the connection is lost or the server restarts, the stream resumes from its cursor, with growing waits and without
-/// a limit. Every event therefore arrives exactly once. A silence of 40 s (see [`ClientBuilder::silence`](crate::ClientBuilder::silence)) counts as a lost connection, and so does an
-/// answer without a reason of the server, such as a proxy's 404. A permanent error, such as a revoked API token, an
-/// ended session or an expired cursor ([`Error::is_cursor_expired`]), is returned, and the stream ends.
+/// a limit. Every event therefore arrives exactly once. A silence of 40 s counts as a lost connection (see
+/// [`ClientBuilder::silence`](crate::ClientBuilder::silence)), and so does a response without a reason of the server,
+/// such as a proxy's 404. A permanent error, such as a revoked API token, an ended session or an expired cursor
+/// ([`Error::is_cursor_expired`]), is returned, and the stream ends.
 ///
 /// An interrupted snapshot starts again: use a snapshot only after its `SnapshotEnd`.
 #[must_use = "nothing is watched until the stream is polled"]

@@ -37,7 +37,7 @@ pub fn respond<B>(request: &Request<B>) -> Option<Response> {
     let name = match path {
         "" => INDEX,
         path if is_file_path(path) && Files::get(path).is_some() => path,
-        path if is_page(path) && accepts(request.headers(), "text/html") => INDEX,
+        path if is_page(path) && accepts_html(request.headers()) => INDEX,
         _ => return None,
     };
     Some(match encoded(name, request.headers()) {
@@ -46,8 +46,8 @@ pub fn respond<B>(request: &Request<B>) -> Option<Response> {
     })
 }
 
-/// Returns whether a path can be that of a file. The build's own manifest is in a hidden folder. A debug build opens
-/// the path on disk, takes `\` for `/`, and follows a symbolic link out of the folder.
+/// Returns whether a path can be that of a file. The manifest of the build is in a hidden folder. A debug build opens
+/// the path on disk, treats `\` as `/`, and follows a symbolic link out of the folder.
 fn is_file_path(path: &str) -> bool {
     !path.contains('\\') && !path.split('/').any(|segment| segment.starts_with('.'))
 }
@@ -59,11 +59,9 @@ fn is_page(path: &str) -> bool {
     !path.starts_with(HASHED) && !API.contains(&first) && !first.contains('.')
 }
 
-fn accepts(headers: &HeaderMap, media_type: &str) -> bool {
-    headers
-        .get_all(ACCEPT)
-        .iter()
-        .any(|value| value.to_str().is_ok_and(|value| value.contains(media_type)))
+fn accepts_html(headers: &HeaderMap) -> bool {
+    let mut values = headers.get_all(ACCEPT).iter();
+    values.any(|value| value.to_str().is_ok_and(|value| value.contains("text/html")))
 }
 
 /// Returns a file in the smallest encoding that is stored and that the client accepts.
@@ -99,7 +97,7 @@ fn response(name: &str, file: EmbeddedFile, encoding: Option<&'static str>) -> R
     } else {
         "no-store"
     };
-    let mut response = file.data.into_owned().into_response();
+    let mut response = file.data.into_response();
     let headers = response.headers_mut();
     if let Ok(content_type) = HeaderValue::from_str(&content_type) {
         headers.insert(CONTENT_TYPE, content_type);

@@ -26,8 +26,8 @@ pub struct Readiness {
     database: &'static str,
 }
 
-/// Pages of every origin can read the answer. The SDK so tells a server that does not allow the page's origin from one
-/// that it cannot reach.
+/// Pages of every origin can read the response. From it, the SDK distinguishes a server that does not allow the page's
+/// origin from an unreachable server.
 pub async fn health() -> ([(HeaderName, HeaderValue); 1], Json<Health>) {
     let health = Health {
         status: "ok",
