@@ -186,9 +186,10 @@ bench: compiler chromium postgres redis $(VENV)/imaging ## Measures photos, the 
 	scripts/no-failpoints target/release/vintedbot
 	target/release/bench $(BENCH)
 
-release: compiler $(CONSOLE) ## Builds the release program and checks that it has no failpoints.
+release: compiler $(CONSOLE) ## Builds the release program and checks that it has no failpoints and contains the console.
 	$(call build,release,vintedbot)
 	scripts/no-failpoints target/release/vintedbot
+	scripts/has-console target/release/vintedbot
 
 # The tools that the targets above need.
 

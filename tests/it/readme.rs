@@ -9,6 +9,7 @@ use std::path::Path;
 use std::process::Output;
 
 use tokio::process::Command;
+use vintedbot_proto::authorization::METHODS;
 
 use crate::rig::{Home, root, run_blocks, search_path, text};
 
@@ -23,22 +24,11 @@ const EXAMPLE: (&str, &str) = ("```rust\n", "```");
 const CHALLENGES: (&str, &str) = ("<!-- challenges -->\n", "<!-- /challenges -->");
 
 /// Returns the names of all methods of the contract, such as `AuthService/GetMe`.
-fn methods() -> Vec<String> {
-    let mut methods = Vec::new();
-    let folder = fs::read_dir(root().join("proto/vintedbot/v1")).expect("a folder");
-    for file in folder.flatten() {
-        let text = fs::read_to_string(file.path()).expect("text");
-        let mut service = "";
-        for line in text.lines() {
-            let mut words = line.trim_start().split([' ', '(']);
-            match (words.next(), words.next()) {
-                (Some("service"), Some(name)) => service = name,
-                (Some("rpc"), Some(name)) => methods.push(format!("{service}/{name}")),
-                _ => {}
-            }
-        }
-    }
-    methods
+fn methods() -> Vec<&'static str> {
+    let paths = METHODS.iter().map(|method| method.path);
+    paths
+        .filter_map(|path| path.strip_prefix("/vintedbot.v1."))
+        .collect()
 }
 
 /// Asserts that a page has the expected text. With `UPDATE=1` in the environment, writes that text first.
@@ -63,7 +53,7 @@ async fn documented_commands_publish_and_call_every_method() {
         .collect();
     let mut missing = methods();
     assert!(missing.len() > 100, "{missing:?}");
-    missing.retain(|method| !called.contains(method.as_str()));
+    missing.retain(|method| !called.contains(method));
     assert!(missing.is_empty(), "no sample call of {missing:?}");
 
     let home = Home::new();

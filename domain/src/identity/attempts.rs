@@ -3,7 +3,7 @@
 //! The counters are rows, so that all processes of an instance count together. A counter does not depend on whether the
 //! person exists.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use futures::FutureExt;
 use sea_orm::sea_query::Value;
@@ -35,7 +35,7 @@ pub(super) struct Counter {
 /// cannot lock the person out at once, and from all clients.
 pub(super) fn of_sign_in(context: &Context, client: &Client, email: &str) -> Vec<Counter> {
     let people = &context.settings.people;
-    let network = client.address.map(network).unwrap_or_default();
+    let network = client.address.map(text_of).unwrap_or_default();
     let mut counters = vec![
         Counter {
             subject: format!("proof {} {}", sha256_hex(email), sha256_hex(network)),
@@ -81,22 +81,26 @@ pub(super) fn of_mail(context: &Context, client: &Client, email: &str) -> Vec<Co
 /// Returns the counter of the client's address, which also limits guesses of mailed tokens.
 pub(super) fn of_client(context: &Context, client: &Client) -> Vec<Counter> {
     let counter = client.address.map(|address| Counter {
-        subject: format!("client {}", sha256_hex(network(address))),
+        subject: format!("client {}", sha256_hex(text_of(address))),
         max: context.settings.people.failures_per_address,
         limit: "failures_per_address",
     });
     counter.into_iter().collect()
 }
 
-/// Returns the network of a client.
-fn network(address: IpAddr) -> String {
-    match address {
-        IpAddr::V4(address) => address.to_string(),
-        // One client usually has a whole /64 network.
-        IpAddr::V6(address) => match address.to_ipv4_mapped() {
-            Some(address) => address.to_string(),
-            None => format!("{:?}", &address.segments()[..4]),
-        },
+fn text_of(address: IpAddr) -> String {
+    network(address).to_string()
+}
+
+/// Returns the network that counts as one client: the address itself for IPv4. A household or a server usually has a /64
+/// network of IPv6.
+pub fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.into(),
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
+        }
     }
 }
 
@@ -178,20 +182,11 @@ pub(super) async fn forgive(context: &Context, counters: &[Counter]) -> Result<(
 }
 
 /// Removes the failed sign-ins of an address from all clients, because its person has a new password.
-pub(super) async fn forget(context: &Context, email: &str) -> Result<()> {
+pub(super) async fn forget(tx: &Tx, email: &str) -> Result<()> {
     let beginning = format!("proof {}", sha256_hex(email));
-    context
-        .store
-        .write(move |tx| {
-            let beginning = beginning.clone();
-            async move {
-                let failures = Entity::delete_many().filter(Column::Subject.starts_with(beginning));
-                failures.exec(tx).await?;
-                Ok(())
-            }
-            .boxed()
-        })
-        .await
+    let failures = Entity::delete_many().filter(Column::Subject.starts_with(beginning));
+    failures.exec(tx).await?;
+    Ok(())
 }
 
 /// Passes a result on. If the attempt was not judged, for example for an overload, takes back its count.

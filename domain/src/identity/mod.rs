@@ -41,6 +41,7 @@ mod tokens;
 mod user;
 mod workspace;
 
+pub use attempts::network;
 pub use authenticate::{authenticate, expire_time, is_live};
 pub use caller::{Access, Caller, Client, Person};
 pub use invitations::{

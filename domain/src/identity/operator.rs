@@ -93,12 +93,10 @@ pub async fn reset_password(context: &Context, email: &str, new: Password) -> Re
     }
     let hasher = &context.people.hasher;
     let hash = hasher.hash_new(&new, "password", &[email], &*context.ids).await?;
-    let user = change(context, email, true, move |row, _| {
+    change(context, email, true, move |row, _| {
         row.password_hash.clone_from(&hash)
     })
-    .await?;
-    attempts::forget(context, &user.email).await?;
-    Ok(user)
+    .await
 }
 
 /// Removes the second factor of a person who lost it, and ends all their sessions.
@@ -140,7 +138,11 @@ async fn change(
                 let found = users::Entity::find().filter(users::Column::Email.eq(email.as_str()));
                 let row = tx.locked(found).one(tx).await?;
                 let mut row = row.ok_or_else(|| Error::not_found("user", &email))?;
+                let old_hash = row.password_hash.clone();
                 change(&mut row, tx.now().await?);
+                if row.password_hash != old_hash {
+                    attempts::forget(tx, &row.email).await?;
+                }
                 if ends_sessions {
                     sessions::end_all(tx, &row.id, None).await?;
                     mail_tokens::forget(tx, &row.id).await?;

@@ -72,7 +72,7 @@ pub async fn reset_password(context: &Context, client: &Client, token: &str, new
         .hash_new(&new, "new_password", &[], &*context.ids);
     let hash = attempts::judged(context, &counters, hash.await).await?;
     let token = token.to_owned();
-    let email = context
+    context
         .store
         .write(move |tx| {
             let (hash, token) = (hash.clone(), token.clone());
@@ -87,14 +87,12 @@ pub async fn reset_password(context: &Context, client: &Client, token: &str, new
                 row.password_hash = hash;
                 sessions::end_all(tx, &row.id, None).await?;
                 mail_tokens::forget(tx, &row.id).await?;
-                let email = row.email.clone();
-                user::save(tx, row).await?;
-                Ok(email)
+                // Earlier failures no longer count, because the person has proven access to the mailbox.
+                attempts::forget(tx, &row.email).await?;
+                user::save(tx, row).await
             }
             .boxed()
         })
         .await?;
-    // Earlier failures no longer count, because the person has proven access to the mailbox.
-    attempts::forget(context, &email).await?;
     attempts::forgive(context, &counters).await
 }

@@ -10221,7 +10221,7 @@ pub struct Photo {
     /// The name of the uploaded file, without folders. Empty if the upload had none.
     #[prost(string, tag = "8")]
     pub file_name: ::prost::alloc::string::String,
-    /// An absolute, signed URL of the stored file, which needs no token. It stays the same for the period SIGNED_URL_TTL.
+    /// An absolute, signed URL of the stored file, which needs no token. It changes once in each period SIGNED_URL_TTL.
     #[prost(string, tag = "9")]
     pub url: ::prost::alloc::string::String,
     /// The time at which `url` expires.
@@ -13042,7 +13042,7 @@ pub struct Screenshot {
     /// The name of the step; see `PublishStep.step`.
     #[prost(string, tag = "4")]
     pub step: ::prost::alloc::string::String,
-    /// The signed URL of the image, which needs no token. It stays the same for the period SIGNED_URL_TTL. Empty if no
+    /// The signed URL of the image, which needs no token. It changes once in each period SIGNED_URL_TTL. Empty if no
     /// browser was used and only the text was stored.
     #[prost(string, tag = "5")]
     pub url: ::prost::alloc::string::String,

@@ -1,7 +1,7 @@
 //! The registry of open connections and of their calls.
 
 use std::collections::{BTreeMap, HashMap};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use vintedbot_domain::failpoints;
+use vintedbot_domain::identity::network;
 
 use super::Limits;
 
@@ -20,8 +21,8 @@ pub struct Registry(Arc<Shared>);
 struct Shared {
     limits: Limits,
     open: Mutex<Open>,
-    /// Running calls by workspace; those without a credential by address.
-    calls: Mutex<HashMap<String, usize>>,
+    /// The numbers of running calls.
+    calls: Mutex<HashMap<Group, usize>>,
     /// The time at which exhaustion was last logged.
     reported: Mutex<Option<Instant>>,
 }
@@ -156,20 +157,28 @@ pub struct Authenticated {
     _counted: Counted,
 }
 
-/// Guard of a call that counts for a workspace or for an address.
+/// The calls that share a limit.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Group {
+    Workspace(String),
+    /// Calls without a credential. Absent: those of unknown clients.
+    Network(Option<IpAddr>),
+}
+
+/// Guard of a call that counts for a workspace or for a network.
 #[derive(Debug)]
 pub struct Counted {
     registry: Registry,
-    key: String,
+    group: Group,
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
         let mut calls = lock(&self.registry.0.calls);
-        if let Some(count) = calls.get_mut(&self.key) {
+        if let Some(count) = calls.get_mut(&self.group) {
             *count -= 1;
             if *count == 0 {
-                calls.remove(&self.key);
+                calls.remove(&self.group);
             }
         }
     }
@@ -244,7 +253,7 @@ impl Registry {
     /// Counts a call for its workspace and protects its connection until the guard is dropped. `None` if the workspace
     /// has reached its limit of concurrent calls.
     pub fn authenticated(&self, workspace_id: &str, activity: Option<&Activity>) -> Option<Authenticated> {
-        let counted = self.count(workspace_id.to_owned())?;
+        let counted = self.count(Group::Workspace(workspace_id.to_owned()))?;
         Some(Authenticated {
             _connection: activity.map(Activity::authenticate),
             _counted: counted,
@@ -254,13 +263,12 @@ impl Registry {
     /// Counts a call without a credential for its client's address until the guard is dropped. `None` if the address
     /// has as many such calls as a workspace may have.
     pub fn public(&self, address: Option<IpAddr>) -> Option<Counted> {
-        let address = address.map(|address| network(address).to_string());
-        self.count(address.unwrap_or_default())
+        self.count(Group::Network(address.map(network)))
     }
 
-    fn count(&self, key: String) -> Option<Counted> {
+    fn count(&self, group: Group) -> Option<Counted> {
         let mut calls = lock(&self.0.calls);
-        let running = calls.entry(key.clone()).or_default();
+        let running = calls.entry(group.clone()).or_default();
         if *running >= self.0.limits.calls_per_workspace && !failpoints::disables("calls") {
             return None;
         }
@@ -268,7 +276,7 @@ impl Registry {
         drop(calls);
         Some(Counted {
             registry: self.clone(),
-            key,
+            group,
         })
     }
 
@@ -317,15 +325,4 @@ impl Open {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The network that counts as one address. A household or a server usually has a /64 network of IPv6.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(address) => address.into(),
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
-        }
-    }
 }

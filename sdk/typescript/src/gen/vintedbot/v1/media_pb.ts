@@ -78,7 +78,7 @@ export type Photo = Message<"vintedbot.v1.Photo"> & {
   fileName: string;
 
   /**
-   * An absolute, signed URL of the stored file, which needs no token. It stays the same for the period SIGNED_URL_TTL.
+   * An absolute, signed URL of the stored file, which needs no token. It changes once in each period SIGNED_URL_TTL.
    *
    * @generated from field: string url = 9;
    */

@@ -797,7 +797,7 @@ export type Screenshot = Message<"vintedbot.v1.Screenshot"> & {
   step: string;
 
   /**
-   * The signed URL of the image, which needs no token. It stays the same for the period SIGNED_URL_TTL. Empty if no
+   * The signed URL of the image, which needs no token. It changes once in each period SIGNED_URL_TTL. Empty if no
    * browser was used and only the text was stored.
    *
    * @generated from field: string url = 5;
